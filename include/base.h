@@ -228,6 +228,7 @@ struct timers {
     struct timer **heap;
     uint32_t n, cap;
     uint64_t order_next;
+    struct mono firing; /* the `now` of the timers_fire that is running */
 };
 void timers_init(struct timers *ts);
 void timers_release(struct timers *ts);
@@ -236,7 +237,7 @@ bool timer_armed(const struct timer *t);
 void timer_set(struct timers *ts, struct timer *t, struct mono deadline); /* also moves an armed one */
 void timer_cancel(struct timers *ts, struct timer *t);                    /* not armed is fine */
 bool timers_next(const struct timers *ts, struct mono *deadline);         /* false when none is armed */
-void timers_fire(struct timers *ts, struct mono now);                     /* all that are due; may arm and cancel */
+void timers_fire(struct timers *ts, struct mono now);                     /* all that are due; they may arm and cancel */
 
 /* ---- random numbers ------------------------------------------------------------------------------------------- */
 
@@ -270,6 +271,9 @@ void diag(enum diag_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define diag_error(...) diag(DIAG_ERROR, __VA_ARGS__)
 void diag_set_sink(void (*sink)(enum diag_level level, const char *text, void *arg), void *arg);
 void diag_set_level(enum diag_level least);
+/* What the default sink puts in front of a line (sys_install_diag_clock); without it there is no time. A sink of one's
+ * own gets the bare text. */
+void diag_set_clock(void (*clock_text)(char *out, size_t n));
 /* Printable ASCII stays, the rest becomes \xNN; cut at 200 characters; the result lives in one of 8 rotating buffers. */
 const char *diag_escape(struct str s);
 

@@ -1,0 +1,173 @@
+/* log: Apache Kafka's log store on one machine (LogManager, UnifiedLog, LogSegment, ProducerStateManager).
+ *
+ * struct logm owns the log directories: their locks, meta.properties, checkpoints, clean-shutdown markers, one journal
+ * each, and all partition logs in them. struct log is one partition: segments with sparse indexes, producer state,
+ * leader epochs. All functions run on the core thread; what may block is a job on a lane of the log directory.
+ *
+ * The promise (design, section 4). Three offsets rise through every log:
+ *
+ *     log start  <=  high watermark  <=  end
+ *
+ * Records below `end` are in the file (the page cache). Where the topic is durable (flush.messages = 1) the high watermark
+ * is the flushed end, and a commit moves it: appends go on while a commit runs; when it ends, all that it covered is
+ * durable. Otherwise the high watermark is the end. Readers never see past the high watermark.
+ *
+ * One turn of the loop: any number of log_append, log_read, log_wait_...; then logm_turn once, which starts a commit when
+ * there is something to commit and none runs on that directory, and fires the waits whose time has come. Waits fire only
+ * from logm_turn, never from inside log_append or log_read, so a caller is never entered again under its own feet.
+ *
+ * Failure: a full disk (E_NOSPC) is a state: the append is cut back and refused, and service resumes when space returns.
+ * Any other failed write and every failed flush takes the log directory offline for good: appends give E_OFFLINE, waits fire
+ * with E_OFFLINE, readers keep what is durable. See src/log/README.md for the order of things.
+ */
+#ifndef BARNABAS_LOG_H
+#define BARNABAS_LOG_H
+
+#include "base.h"
+#include "config.h"
+#include "record.h"
+#include "sys.h"
+
+struct logm;
+struct log;
+
+/* ---- all log directories ----------------------------------------------------------------------------------------- */
+
+struct logm_options {
+    const struct config *config;
+    struct uuid cluster_id; /* used when no directory has a meta.properties yet; zero: made from env->rng */
+    /* A log directory went offline; `all`: it was the last one. Called from logm_turn. May be NULL. */
+    void (*offline)(void *arg, const char *dir, bool all);
+    void *arg;
+};
+/* Opens (making what is missing) every log directory: lock, meta.properties (refused when it names another node.id or
+ * cluster), checkpoints, the clean-shutdown marker (removed durably before anything else is changed), and after an unclean stop
+ * the replay of the journal. Opens no partition. Errors, each with one clear line in msg: E_LOCKED, E_ACCESS, E_FORMAT, ... */
+int logm_open(struct env *env, const struct logm_options *options, struct logm **out, struct errmsg *msg);
+/* Writes checkpoints and, when everything is flushed, the clean-shutdown markers; releases everything. Call it when
+ * logm_quiet says so, or at once to simulate a kill (clean = false writes nothing). */
+void logm_close(struct logm *m, bool clean);
+/* Asks for everything to be flushed and committed (a clean stop): call logm_turn until logm_quiet. */
+void logm_flush_all(struct logm *m);
+bool logm_quiet(const struct logm *m); /* no commit running or waiting, no job on any lane */
+
+struct uuid logm_cluster_id(const struct logm *m);
+int logm_n_dirs(const struct logm *m);
+const char *logm_dir_path(const struct logm *m, int dir);
+struct uuid logm_dir_id(const struct logm *m, int dir); /* directory.id of meta.properties */
+bool logm_dir_offline(const struct logm *m, int dir);
+bool logm_was_clean(const struct logm *m); /* every directory had its clean-shutdown marker, or was new */
+
+/* A partition directory that was there at logm_open. */
+struct logm_found {
+    const char *topic;
+    int32_t partition;
+    struct uuid topic_id; /* of partition.metadata; zero without one */
+    int dir;
+};
+int logm_n_found(const struct logm *m);
+const struct logm_found *logm_found_get(const struct logm *m, int i);
+/* Sets a directory aside that belongs to no known topic: renamed to "...-stray", as Kafka does. */
+int logm_found_set_stray(struct logm *m, int i);
+
+/* The end of a turn; see above. */
+void logm_turn(struct logm *m);
+
+/* ---- one log: life ------------------------------------------------------------------------------------------------ */
+
+/* Opens a partition's log, or makes it in the directory `dir` (-1: the one with the fewest logs). After an unclean stop this
+ * recovers it: from the recovery point, truncating at the first bad batch. A new log is cheap: its directory and
+ * files are made at once, their names become durable with the first commit. E_NOSPC, E_OFFLINE, E_CORRUPT (good batches after a bad
+ * one, inside what was flushed: the log is not served) ... `config` is copied; later changes with log_set_config. */
+int log_open(struct logm *m, const char *topic, int32_t partition, struct uuid topic_id,
+             const struct topic_config *config, int32_t leader_epoch, int dir, struct log **out, struct errmsg *msg);
+/* Whether the partition has a directory already (without opening it). */
+bool log_exists(const struct logm *m, const char *topic, int32_t partition);
+/* Drops it from memory at once (waits fire with E_CANCELED from the next turn), renames the directory to
+ * "<topic>-<p>.<uuid>-delete" and removes that after file.delete.delay.ms on a lane. */
+void log_delete(struct log *l);
+void log_set_config(struct log *l, const struct topic_config *config);
+
+const char *log_topic(const struct log *l);
+int32_t log_partition(const struct log *l);
+int log_dir_index(const struct log *l);
+int64_t log_start_offset(const struct log *l);
+int64_t log_end_offset(const struct log *l);
+int64_t log_high_watermark(const struct log *l);
+int64_t log_stable_offset(const struct log *l); /* last stable offset; the high watermark while no transaction is open */
+uint64_t log_size_bytes(const struct log *l);
+int log_n_segments(const struct log *l);
+int32_t log_leader_epoch(const struct log *l);
+
+/* ---- appending ------------------------------------------------------------------------------------------------------ */
+
+enum log_origin {
+    LOG_FROM_CLIENT = 0,   /* exactly one batch; full validation (LogValidator); no control batches */
+    LOG_FROM_COORDINATOR,  /* our own records; control batches allowed; timestamps not checked */
+    LOG_FROM_RAFT,         /* __cluster_metadata: offsets, epochs and timestamps are the caller's and must fit */
+};
+struct log_record_error {
+    int32_t batch_index;
+    const char *message; /* a literal or in the errmsg */
+};
+struct log_append {
+    /* in */
+    struct chunk *chunk; /* holds p; the log takes references of its own as it needs them */
+    uint8_t *p;          /* patched in place: base offset, leader epoch, LogAppendTime */
+    size_t n_bytes;
+    enum log_origin origin;
+    /* out */
+    int16_t error;       /* enum kafka_error: what the peer did wrong; nothing was written */
+    struct errmsg reason; /* with error */
+    int64_t base_offset, last_offset;
+    int64_t append_time_ms; /* -1 unless the topic stamps LogAppendTime */
+    int64_t start_offset;
+    bool duplicate;      /* an idempotent producer's repeat: base_offset is the first one's; nothing was written */
+};
+/* Checks, assigns offsets, writes to the page cache, updates indexes and producer state; rolls the segment first where due. Returns 0
+ * (look at a->error), or E_NOSPC, E_OFFLINE, E_IO with nothing appended. */
+int log_append(struct log *l, struct log_append *a);
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
+enum isolation { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
+struct log_read {
+    int16_t error;             /* KE_NONE, or KE_OFFSET_OUT_OF_RANGE */
+    struct file *file;         /* NULL when there is nothing; borrowed: take a reference to keep it past this turn */
+    uint64_t position;         /* of the batch that holds the offset */
+    uint32_t n_bytes;          /* at most max_bytes, but one whole batch when at_least_one; may end inside a batch (as Kafka's) */
+    int64_t high_watermark, stable_offset, start_offset, end_offset;
+};
+/* One slice of one segment: from the batch that holds `offset`, up to the high watermark (or the stable offset). 0, or
+ * E_IO etc. when the index or the segment could not be read. offset == the bound gives no bytes. */
+int log_read(struct log *l, int64_t offset, uint32_t max_bytes, bool at_least_one, enum isolation isolation,
+             struct log_read *out);
+/* As log_read, but up to `end` instead of the high watermark: replay by statelog, tools and tests. */
+int log_read_to_end(struct log *l, int64_t offset, uint32_t max_bytes, struct log_read *out);
+
+/* The first record with timestamp >= timestamp_ms below the isolation's bound: exact, inside the batch. *offset == -1: none. */
+int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isolation, int64_t *offset,
+                        int64_t *found_timestamp_ms, int32_t *epoch);
+/* The record with the highest timestamp (ListOffsets -3). *offset == -1: the log is empty. */
+int log_offset_of_max_timestamp(struct log *l, int64_t *offset, int64_t *timestamp_ms, int32_t *epoch);
+/* OffsetForLeaderEpoch: the largest epoch <= the asked one, and where it ends; -1, -1 when unknown (LeaderEpochFileCache). */
+void log_epoch_end(const struct log *l, int32_t epoch, int32_t *found_epoch, int64_t *end_offset);
+int32_t log_epoch_at(const struct log *l, int64_t offset); /* -1 when unknown */
+
+/* ---- waiting --------------------------------------------------------------------------------------------------------- */
+
+/* Embedded in what waits. Fires once, from logm_turn: rc 0, E_OFFLINE or E_CANCELED (the log was deleted). */
+struct log_wait {
+    struct list link; /* zero-filled or list_init'ed before first use */
+    struct log *log;  /* NULL when not waiting */
+    int64_t offset;
+    void (*fire)(struct log_wait *w, int rc);
+};
+/* When everything below `end` is as durable as the topic promises (at the next logm_turn when it already is). */
+void log_wait_durable(struct log *l, struct log_wait *w, int64_t end, void (*fire)(struct log_wait *, int));
+/* When the high watermark or the stable offset is past `beyond`. */
+void log_wait_readable(struct log *l, struct log_wait *w, int64_t beyond, enum isolation isolation,
+                       void (*fire)(struct log_wait *, int));
+void log_wait_cancel(struct log_wait *w); /* not waiting is fine */
+
+#endif

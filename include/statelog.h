@@ -1,0 +1,66 @@
+/* statelog: the one runtime under the state machines (CoordinatorRuntime, in small).
+ *
+ * A machine's durable state is a log of key-value records. A handler decides: it looks at the state and proposes records.
+ * statelog appends them as one batch and applies each at once, in order, so that the next decision sees it; `then` runs when
+ * they are durable. Opening replays the log through the same apply. A reply that only looked at the state waits too, with
+ * statelog_after: it leaves when everything that it may have seen is durable. Nothing needs undoing: a commit that fails
+ * takes the log directory offline.
+ */
+#ifndef BARNABAS_STATELOG_H
+#define BARNABAS_STATELOG_H
+
+#include "base.h"
+#include "log.h"
+#include "record.h"
+#include "sys.h"
+
+struct statelog;
+
+/* What apply is shown: a record of the log. */
+struct statelog_record {
+    struct bytes key, value; /* p NULL: null (a tombstone's value; the metadata log's keys) */
+    int64_t offset;
+    int64_t timestamp_ms;
+    int64_t producer_id; /* of its batch, NO_PRODUCER_ID mostly */
+    int16_t producer_epoch;
+    int32_t leader_epoch;
+    bool transactional;
+    bool control;
+};
+/* Called in log order, while proposing and while replaying. Must not fail: a record that it cannot read is reported by the machine
+ * itself and skipped. The bytes are borrowed. */
+typedef void statelog_apply_fn(void *machine, const struct statelog_record *r);
+
+struct statelog_options {
+    struct log *log;              /* borrowed; outlives the statelog */
+    statelog_apply_fn *apply;
+    void *machine;
+    enum log_origin origin;       /* LOG_FROM_COORDINATOR, or LOG_FROM_RAFT for the metadata log */
+    int32_t leader_epoch;         /* LOG_FROM_RAFT: stamped on batches */
+    uint32_t batch_bytes_max;     /* proposals are split into batches of at most this; 0: 1 MiB */
+};
+/* Replays everything from the log's start to its end, then is ready. E_CORRUPT, E_IO with msg. */
+int statelog_open(struct env *env, const struct statelog_options *options, struct statelog **out, struct errmsg *msg);
+void statelog_close(struct statelog *s); /* waits are cancelled silently */
+int64_t statelog_end(const struct statelog *s); /* the offset after the last applied record */
+
+/* What a machine proposes. */
+struct statelog_entry {
+    struct bytes key, value;
+};
+/* Embedded in what waits; `then` runs once, from logm_turn: rc 0 or E_OFFLINE. */
+struct statelog_wait {
+    struct log_wait wait;
+    void (*then)(struct statelog_wait *w, int rc);
+};
+/* Appends and applies. 0, or E_NOSPC, E_OFFLINE, E_LIMIT (an entry larger than a batch may be) with nothing appended or applied. n == 0 is
+ * fine: then it is statelog_after. w may be NULL: nobody waits. */
+int statelog_propose(struct statelog *s, const struct statelog_entry *entries, int n, struct statelog_wait *w,
+                     void (*then)(struct statelog_wait *, int));
+/* The same for a control record (LeaderChange in the metadata log). */
+int statelog_propose_control(struct statelog *s, enum control_type type, struct bytes value);
+/* `then` runs when everything applied so far is durable. */
+void statelog_after(struct statelog *s, struct statelog_wait *w, void (*then)(struct statelog_wait *, int));
+void statelog_wait_cancel(struct statelog_wait *w);
+
+#endif

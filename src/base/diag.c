@@ -1,0 +1,97 @@
+/* Log lines.
+ *
+ * Owner: the sink, the clock and the level are the process's, set once before other threads start;
+ * any thread writes.
+ *
+ * Happy path: below the level: nothing. Else format -> cut at 1,000 bytes -> sink, or one write of
+ *             "<time> <LEVEL> <text>\n" to stderr, so that lines of two threads do not mix.
+ */
+#include "base.h"
+
+#define TEXT_BYTES_MAX   1000
+#define ESCAPE_CHARS_MAX 200
+#define ESCAPE_BUFFERS   8
+#define STAMP_BYTES      32
+
+static void (*sink)(enum diag_level level, const char *text, void *arg);
+static void *sink_arg;
+static void (*clock_text)(char *out, size_t n);
+static enum diag_level level_least = DIAG_INFO;
+
+static const char *const level_names[] = {
+    [DIAG_DEBUG] = "DEBUG", [DIAG_INFO] = "INFO ", [DIAG_WARN] = "WARN ", [DIAG_ERROR] = "ERROR"};
+
+void diag_set_sink(void (*new_sink)(enum diag_level level, const char *text, void *arg), void *arg)
+{
+    sink = new_sink;
+    sink_arg = arg;
+}
+
+void diag_set_clock(void (*new_clock_text)(char *out, size_t n))
+{
+    clock_text = new_clock_text;
+}
+
+void diag_set_level(enum diag_level least)
+{
+    level_least = least;
+}
+
+static void write_line(FILE *out, enum diag_level level, const char *text)
+{
+    char stamp[STAMP_BYTES] = "";
+    char line[STAMP_BYTES + TEXT_BYTES_MAX + 16];
+
+    if (clock_text)
+        clock_text(stamp, sizeof(stamp));
+    snprintf(line, sizeof(line), "%s%s%s %s\n", stamp, stamp[0] ? " " : "", level_names[level],
+             text);
+    fputs(line, out);
+}
+
+void diag(enum diag_level level, const char *fmt, ...)
+{
+    char text[TEXT_BYTES_MAX + 1];
+    va_list args;
+
+    ASSERT((size_t)level < ARRAY_SIZE(level_names));
+    if (level < level_least)
+        return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (sink)
+        sink(level, text, sink_arg);
+    else
+        write_line(stderr, level, text);
+}
+
+const char *diag_escape(struct str s)
+{
+    static const char hex[] = "0123456789abcdef";
+    static _Thread_local char buffers[ESCAPE_BUFFERS][ESCAPE_CHARS_MAX + 4];
+    static _Thread_local unsigned turn;
+    char *out = buffers[turn++ % ESCAPE_BUFFERS];
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = (uint8_t)s.p[i];
+        bool printable = c >= 0x20 && c < 0x7F && c != '\\';
+
+        if (n + (printable ? 1 : 4) > ESCAPE_CHARS_MAX) {
+            memcpy(out + n, "...", 3);
+            n += 3;
+            break;
+        }
+        if (printable) {
+            out[n++] = (char)c;
+        } else {
+            out[n++] = '\\';
+            out[n++] = 'x';
+            out[n++] = hex[c >> 4];
+            out[n++] = hex[c & 15];
+        }
+    }
+    out[n] = 0;
+    return out;
+}
