@@ -1,0 +1,64 @@
+/* broker: owns everything below the requests: logs, metadata, groups; start, stop, and the end of a turn.
+ *
+ * One turn of the loop, whoever runs it (cli's libuv loop, a test): frames go in through api; then broker_turn once, which fires due
+ * timers and ends the logs' turn; replies leave through the transport. broker_next_deadline says when to come again at the latest.
+ */
+#ifndef BARNABAS_BROKER_H
+#define BARNABAS_BROKER_H
+
+#include "base.h"
+#include "config.h"
+#include "group.h"
+#include "log.h"
+#include "meta.h"
+#include "quota.h"
+#include "security.h"
+#include "sys.h"
+
+struct broker {
+    struct env *env;
+    struct config *config; /* borrowed */
+    struct logm *logm;
+    struct log *metadata_log;
+    struct meta *meta;
+    struct groupm *groups;
+    struct statelog **offset_shards; /* by partition of __consumer_offsets; NULL until opened */
+    int32_t n_offset_shards;
+    struct security *security;
+    struct quota *quota;
+    int32_t node_id;
+    int64_t producer_id_next, producer_id_end; /* the block in use */
+    struct list requests; /* api's: in work */
+    bool stopping;
+    bool failed; /* the last log directory went offline: the process ends with 74 */
+    void *api;   /* api's own state (fetch sessions) */
+    void (*api_free)(void *api);
+};
+
+struct broker_options {
+    struct config *config;
+    const struct meta_endpoint *endpoints; /* what this broker registers as its addresses */
+    int n_endpoints;
+};
+/* Opens the log directories, recovers after an unclean stop, loads metadata and groups. One clear line in msg on failure. */
+int broker_start(struct env *env, const struct broker_options *options, struct broker **out, struct errmsg *msg);
+/* The end of a turn. */
+void broker_turn(struct broker *b);
+/* When to call broker_turn again if nothing else happens; false: never. */
+bool broker_next_deadline(const struct broker *b, struct mono *at);
+/* Begins a clean stop: waiting requests are answered, everything is flushed. Turn until broker_stopped. */
+void broker_stop(struct broker *b);
+bool broker_stopped(const struct broker *b);
+void broker_free(struct broker *b, bool clean); /* clean = false: as if killed */
+
+/* The log of a partition, opened when it is there. NULL with rc 0: the partition is known but nothing was ever written to it
+ * (make = false). make = true creates it. 0, or E_* (offline, no space, corrupt). */
+int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make, struct log **out);
+/* The topic __consumer_offsets, made when it is missing; its partition count, 0 when it cannot be made now. */
+int32_t broker_offsets_topic(struct broker *b);
+/* The next producer id; 0 or E_*. *fresh_block: the id comes from a block that is not durable yet (reply after meta_after). */
+int broker_producer_id(struct broker *b, int64_t *producer_id);
+/* The `flush.messages` of a topic decides; here only a place to see all at once: topics, partitions, bytes, for log lines. */
+uint64_t broker_n_partitions(const struct broker *b);
+
+#endif

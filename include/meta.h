@@ -1,0 +1,116 @@
+/* meta: the cluster's metadata: topics, partitions, settings, features, producer id blocks, this broker's registration.
+ *
+ * A machine over statelog on __cluster_metadata-0, in KRaft's framing and record schemas (kafka-metadata's common/metadata): a
+ * record's value is frame version (unsigned varint 1), record type, record version, body; the key is null. So that
+ * `kafka-dump-log --cluster-metadata-decoder` prints it and Apache Kafka can open it. Records that we do not use are
+ * skipped, never dropped from the log.
+ *
+ * Functions that decide return 0, or E_* when the log refused; what the peer did wrong is *error, with a reason. Changes are
+ * visible at once and durable later: meta_after tells when.
+ */
+#ifndef BARNABAS_META_H
+#define BARNABAS_META_H
+
+#include "base.h"
+#include "config.h"
+#include "log.h"
+#include "statelog.h"
+
+#define METADATA_TOPIC "__cluster_metadata"
+#define OFFSETS_TOPIC "__consumer_offsets"
+#define TRANSACTION_TOPIC "__transaction_state"
+#define SHARE_TOPIC "__share_group_state"
+#define TOPIC_NAME_BYTES_MAX 249
+#define META_TOPIC_PARTITIONS_MAX 100000 /* in one topic; a limit of ours */
+#define META_FEATURE_METADATA_VERSION 33
+
+struct meta;
+
+struct meta_partition {
+    int32_t leader_epoch, partition_epoch;
+    struct uuid dir_id;
+    struct log *log; /* the broker's: NULL until opened; meta never looks at it */
+};
+struct meta_topic {
+    char *name;
+    struct uuid id;
+    struct meta_partition *partitions;
+    int32_t n_partitions;
+    struct config_pair *configs; /* the topic's own settings, by name ascending; owned text */
+    int n_configs;
+    struct topic_config config; /* resolved: broker values under the own settings */
+    bool internal;              /* __consumer_offsets, __transaction_state, __share_group_state */
+    UT_hash_handle by_name, by_id;
+};
+/* What the broker does when the metadata changes: called from apply, while running and not while loading. */
+struct meta_observer {
+    void (*topic_created)(void *arg, struct meta_topic *t);
+    void (*partitions_added)(void *arg, struct meta_topic *t, int32_t first_new);
+    void (*topic_deleted)(void *arg, struct meta_topic *t); /* t dies after the call */
+    void (*topic_configured)(void *arg, struct meta_topic *t);
+    void *arg;
+};
+struct meta_endpoint {
+    struct str name, host;
+    int port;
+    int16_t security_protocol;
+};
+struct meta_options {
+    const struct config *config;
+    struct log *log; /* __cluster_metadata-0; borrowed */
+    struct uuid cluster_id;
+    int32_t node_id;
+    const struct uuid *dir_ids;
+    int n_dir_ids;
+    const struct meta_endpoint *endpoints; /* for the broker's registration record */
+    int n_endpoints;
+    struct meta_observer observer;
+};
+/* Replays; an empty log is initialised (leader change, feature levels, this broker's registration). E_FORMAT when the metadata is of
+ * a newer feature level than we read; msg says so. */
+int meta_open(struct env *env, const struct meta_options *options, struct meta **out, struct errmsg *msg);
+void meta_close(struct meta *m);
+
+struct meta_topic *meta_topic(struct meta *m, struct str name);              /* NULL */
+struct meta_topic *meta_topic_by_id(struct meta *m, struct uuid id);         /* NULL */
+int meta_n_topics(const struct meta *m);
+struct meta_topic **meta_topics_sorted(struct meta *m); /* by name; borrowed, valid until the next change */
+int64_t meta_end(const struct meta *m);                 /* the offset after the last applied record: the features' epoch */
+int64_t meta_broker_epoch(const struct meta *m);
+struct meta_feature {
+    const char *name;
+    int16_t level;
+};
+const struct meta_feature *meta_features(const struct meta *m, int *n); /* finalized levels */
+
+/* Topic.validate: 1..249 of [a-zA-Z0-9._-], not "." or "..". NULL when fine, else why not. */
+const char *meta_topic_name_fault(struct str name);
+
+struct meta_new_topic {
+    struct str name;
+    int32_t n_partitions;       /* -1: num.partitions */
+    int16_t replication_factor; /* -1: default.replication.factor; > 1 refused, but taken as 1 for internal topics */
+    const struct meta_assignment *assignments; /* manual: each must be this node alone */
+    int n_assignments;
+    const struct config_pair *configs;
+    int n_configs;
+    bool validate_only;
+};
+struct meta_assignment {
+    int32_t partition;
+    const int32_t *broker_ids;
+    int n_broker_ids;
+};
+/* ReplicationControlManager.createTopic: checks in its order, with its errors. *out may be NULL; with validate_only it stays NULL. */
+int meta_create_topic(struct meta *m, const struct meta_new_topic *t, struct meta_topic **out, int16_t *error,
+                      struct errmsg *why);
+/* What a create would have resulted in, or did: partitions and settings, for CreateTopics' reply v5+. */
+int meta_delete_topic(struct meta *m, struct meta_topic *t, int16_t *error, struct errmsg *why);
+int meta_create_partitions(struct meta *m, struct meta_topic *t, int32_t count, bool validate_only, int16_t *error,
+                           struct errmsg *why);
+/* A block of 1,000 producer ids, persisted before use (ProducerIdControlManager). */
+int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count);
+/* Runs `then` when all that was decided so far is durable. */
+void meta_after(struct meta *m, struct statelog_wait *w, void (*then)(struct statelog_wait *, int rc));
+
+#endif
