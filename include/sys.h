@@ -86,6 +86,9 @@ struct file {
     uint32_t magic;
 };
 
+#define FILE_MAGIC 0xF11E0001u
+void file_init(struct file *f, const struct vfs_ops *ops); /* for implementations: one reference */
+
 int vfs_open(struct vfs *v, const char *path, int flags, struct file **out); /* one reference */
 int vfs_stat(struct vfs *v, const char *path, struct vfs_stat *out);         /* E_NOENT when not there */
 /* The bare rename. Everything durable goes through vfs_replace instead. */
@@ -214,5 +217,6 @@ uint64_t sys_random_seed(void);                 /* from the kernel */
 int sys_raise_file_limit(uint64_t *soft);       /* to the hard limit; *soft is what holds now */
 int sys_hostname(char *out, size_t n);
 uint64_t sys_resident_bytes(void);
+void sys_install_diag_clock(void);              /* log lines begin with the local time from here on */
 
 #endif

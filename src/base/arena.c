@@ -17,10 +17,10 @@
 #define ARENA_BLOCK_BYTES_MAX 65536
 
 struct arena_block {
-    _Alignas(ARENA_ALIGN) struct arena_block *older;
-    uint8_t data[];
+    struct arena_block *older;
+    _Alignas(ARENA_ALIGN) uint8_t data[];
 };
-STATIC_ASSERT(sizeof(struct arena_block) == ARENA_ALIGN, "data is aligned");
+STATIC_ASSERT(offsetof(struct arena_block, data) == ARENA_ALIGN, "data is aligned");
 
 void arena_init(struct arena *a)
 {

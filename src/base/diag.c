@@ -76,7 +76,7 @@ const char *diag_escape(struct str s)
 
     for (size_t i = 0; i < s.n; i++) {
         uint8_t c = (uint8_t)s.p[i];
-        bool printable = c >= 0x20 && c < 0x7F && c != '\\';
+        bool printable = c >= 0x20 && c < 0x7F;
 
         if (n + (printable ? 1 : 4) > ESCAPE_CHARS_MAX) {
             memcpy(out + n, "...", 3);

@@ -30,11 +30,11 @@ static const struct errno_pair {
     int error_number;
     enum err err;
 } errno_pairs[] = {
-    {ENOSPC, E_NOSPC}, {EDQUOT, E_NOSPC},       {EFBIG, E_NOSPC},        {ENOENT, E_NOENT},
-    {EEXIST, E_EXIST}, {EACCES, E_ACCESS},      {EPERM, E_ACCESS},       {EROFS, E_ACCESS},
-    {EMFILE, E_MFILE}, {ENFILE, E_MFILE},       {ENOTEMPTY, E_NOTEMPTY}, {EINVAL, E_INVALID},
-    {EISDIR, E_ISDIR}, {ENOTDIR, E_ISDIR},      {EADDRINUSE, E_INUSE},   {ECANCELED, E_CANCELED},
-    {EAGAIN, E_AGAIN}, {ENAMETOOLONG, E_LIMIT},
+    {ENOSPC, E_NOSPC},       {EDQUOT, E_NOSPC},  {EFBIG, E_NOSPC},      {ENOENT, E_NOENT},
+    {EEXIST, E_EXIST},       {EACCES, E_ACCESS}, {EPERM, E_ACCESS},     {EROFS, E_ACCESS},
+    {EMFILE, E_MFILE},       {ENFILE, E_MFILE},  {EISDIR, E_ISDIR},     {ENOTDIR, E_ISDIR},
+    {ENOTEMPTY, E_NOTEMPTY}, {EAGAIN, E_AGAIN},  {EADDRINUSE, E_INUSE}, {ENAMETOOLONG, E_INVALID},
+    {ECANCELED, E_CANCELED},
 };
 
 static const struct err_info *err_find(int rc)
