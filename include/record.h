@@ -52,20 +52,32 @@ static inline enum codec batch_codec(const struct batch *b) { return (enum codec
 int32_t batch_last_sequence(const struct batch *b);          /* NO_SEQUENCE without one; wraps past 2^31-1 to 0 */
 int32_t sequence_after(int32_t sequence, int32_t increment); /* DefaultRecordBatch.incrementSequence */
 
-/* Decodes the header at p, which must hold BATCH_HEADER_BYTES: E_CORRUPT when magic is not 2, a length is below the
- * header's, or counts contradict one another. The CRC is not looked at, nor need the rest of the batch be there. */
+/* Decodes the header at p, which must hold BATCH_HEADER_BYTES: E_CORRUPT when magic is not 2 or a length is below the
+ * header's; E_INVALID, with *out filled, when counts contradict one another (negative, or more records than offsets).
+ * The CRC is not looked at, nor need the rest of the batch be there. */
 int batch_decode(const uint8_t *p, struct batch *out);
-/* All of one batch: p[0..n) must hold at least it. E_CORRUPT also when n is too small or the CRC is wrong. */
+/* All of one batch: p[0..n) must hold at least it. E_CORRUPT also when n is too small or the CRC is wrong; E_INVALID, as
+ * above, only for a batch that is otherwise whole: to a producer that is INVALID_RECORD, not CORRUPT_MESSAGE. */
 int batch_check(const uint8_t *p, size_t n, struct batch *out);
 /* What a producer may send, past batch_check: codec known, count == lastOffsetDelta + 1 > 0, no control bit; and, where the
  * records are not compressed, the framing of each record: offset deltas 0..n-1, lengths that add up. E_INVALID with a
  * reason. (LogValidator) */
 int batch_check_produced(const uint8_t *p, const struct batch *b, struct errmsg *why);
+/* The same, and what the walk saw, for the topic's own rules (compacted topics want keys, timestamps have a window, and the
+ * header's maxTimestamp is corrected: LogValidator). n_without_key is 0 and both timestamps are NO_TIMESTAMP where the
+ * records are compressed: nothing was seen, and whoever must know walks them with record_iter. */
+struct record_facts {
+    int64_t max_timestamp_ms, min_timestamp_ms; /* of the records that have one; NO_TIMESTAMP when none has */
+    int32_t n_without_key;
+};
+int batch_check_records(const uint8_t *p, const struct batch *b, struct record_facts *facts, struct errmsg *why);
 /* Patches what the CRC does not cover, in place. */
 void batch_set_base_offset(uint8_t *p, int64_t base_offset);
 void batch_set_leader_epoch(uint8_t *p, int32_t leader_epoch);
 /* Stamps LogAppendTime: attribute bit, maxTimestamp, and the CRC anew. Updates *b too. */
 void batch_set_append_time(uint8_t *p, struct batch *b, int64_t timestamp_ms);
+/* Clears the LogAppendTime bit and sets maxTimestamp; the CRC anew only where that changes something. Updates *b too. */
+void batch_set_create_time(uint8_t *p, struct batch *b, int64_t max_timestamp_ms);
 
 /* One record; key, value and header names point into the records' bytes. */
 struct record {
@@ -76,7 +88,9 @@ struct record {
     int32_t n_headers;
     const uint8_t *headers, *headers_end; /* for record_header_next */
 };
-/* Walks the records of a batch, decompressing into `scratch` (max_bytes bounds it). The iterator borrows p and scratch. */
+/* Walks the records of a batch, decompressing into `scratch` (max_bytes bounds it), whose former contents are dropped. The
+ * iterator borrows p and scratch. init: E_CORRUPT, E_LIMIT. A record whose offset delta is outside 0..lastOffsetDelta is
+ * corrupt, as are bytes behind the last record; after a failure the iterator is at its end. */
 struct record_iter {
     struct batch batch;
     const uint8_t *at, *end;
@@ -115,7 +129,7 @@ struct batch_builder {
 void batch_begin(struct batch_builder *bb, struct buf *out, struct batch_options options);
 void batch_add(struct batch_builder *bb, int64_t timestamp_ms, struct bytes key, struct bytes value,
                const struct record_header *headers, int32_t n_headers);
-int batch_end(struct batch_builder *bb); /* writes header, body and CRC; releases the builder; n_records must be > 0 */
+int batch_end(struct batch_builder *bb); /* writes header, body and CRC; releases the builder; n_records must be > 0. E_INVALID: the level */
 
 /* Control records (ControlRecordType). */
 enum control_type {
