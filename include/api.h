@@ -35,6 +35,8 @@ struct api_conn *api_opened(struct broker *b, const struct api_transport *t, voi
 void api_frame(struct api_conn *c, uint64_t frame, struct chunk *chunk, uint8_t *body, size_t n);
 void api_closed(struct api_conn *c);
 
+/* Stopping: every long poll is answered now. Call it with broker_stop. */
+void api_hurry(struct broker *b);
 /* How many requests are in work: a stop waits for 0. */
 int api_in_work(const struct broker *b);
 

@@ -56,9 +56,9 @@ void broker_free(struct broker *b, bool clean); /* clean = false: as if killed *
 int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make, struct log **out);
 /* The topic __consumer_offsets, made when it is missing; its partition count, 0 when it cannot be made now. */
 int32_t broker_offsets_topic(struct broker *b);
-/* The next producer id; 0 or E_*. *fresh_block: the id comes from a block that is not durable yet (reply after meta_after). */
+/* The next producer id; 0 or E_*. Its block may not be durable yet: reply after meta_after. */
 int broker_producer_id(struct broker *b, int64_t *producer_id);
-/* The `flush.messages` of a topic decides; here only a place to see all at once: topics, partitions, bytes, for log lines. */
+/* For log lines. */
 uint64_t broker_n_partitions(const struct broker *b);
 
 #endif

@@ -8,6 +8,7 @@
 #define BARNABAS_API_INTERNAL_H
 
 #include "api.h"
+#include "metrics.h"
 #include "wire.h"
 
 #define REQUEST_MAGIC 0x52455155u
@@ -69,6 +70,13 @@ bool request_allowed(struct request *rq, enum acl_operation op, enum acl_resourc
 /* The address of this broker for the connection's listener. */
 struct str request_advertised_host(struct request *rq);
 int request_advertised_port(struct request *rq);
+
+/* A topic as requests name it: by id where the version has one (id not zero), else by name. NULL with the protocol's error
+ * when it is unknown. */
+struct meta_topic *request_topic(struct request *rq, bool by_id, struct str name, struct uuid id, int16_t *error);
+/* Whether the partition exists and the client's idea of its leader epoch (-1: none) is ours: a kafka_error. */
+int16_t request_partition_check(const struct meta_topic *t, int32_t partition, int32_t client_leader_epoch);
+#define NO_LEADER_EPOCH (-1)
 
 /* ---- handlers, by file -------------------------------------------------------------------------------------------------- */
 void api_versions_handle(struct request *rq);               /* versions.c */

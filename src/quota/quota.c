@@ -1,6 +1,7 @@
 /* The quota function, without quotas: nothing is throttled.
  *
- * Owner: struct quota, core thread. It keeps what was charged in all, per kind, so that the places that charge can be tested.
+ * Owner: struct quota, core thread. It keeps what was charged in all, per kind, so that the places
+ * that charge can be tested.
  */
 #include "quota.h"
 

@@ -32,13 +32,15 @@ static int32_t supported_operations(enum acl_resource resource)
     switch (resource) {
     case RESOURCE_TOPIC:
         return 1 << ACL_READ | 1 << ACL_WRITE | 1 << ACL_CREATE | 1 << ACL_DESCRIBE |
-               1 << ACL_DELETE | 1 << ACL_ALTER | 1 << ACL_DESCRIBE_CONFIGS | 1 << ACL_ALTER_CONFIGS;
+               1 << ACL_DELETE | 1 << ACL_ALTER | 1 << ACL_DESCRIBE_CONFIGS |
+               1 << ACL_ALTER_CONFIGS;
     case RESOURCE_GROUP:
         return 1 << ACL_READ | 1 << ACL_DESCRIBE | 1 << ACL_DELETE | 1 << ACL_DESCRIBE_CONFIGS |
                1 << ACL_ALTER_CONFIGS;
     case RESOURCE_CLUSTER:
         return 1 << ACL_CREATE | 1 << ACL_CLUSTER_ACTION | 1 << ACL_DESCRIBE_CONFIGS |
-               1 << ACL_ALTER_CONFIGS | 1 << ACL_IDEMPOTENT_WRITE | 1 << ACL_ALTER | 1 << ACL_DESCRIBE;
+               1 << ACL_ALTER_CONFIGS | 1 << ACL_IDEMPOTENT_WRITE | 1 << ACL_ALTER |
+               1 << ACL_DESCRIBE;
     case RESOURCE_TRANSACTIONAL_ID:
         return 1 << ACL_DESCRIBE | 1 << ACL_WRITE | 1 << ACL_TWO_PHASE_COMMIT;
     case RESOURCE_DELEGATION_TOKEN:

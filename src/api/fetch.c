@@ -1,0 +1,377 @@
+/* Fetch: from offsets to file ranges.
+ *
+ * Owner: struct fetch, in the request's arena; core thread. The warming of cold ranges runs on a
+ * lane.
+ *
+ * Happy path: plan (fetch_session.c) -> read each partition: a range of a segment file -> enough
+ * bytes, or an error, or no time left? -> ranges that are not in the page cache are warmed on a
+ * lane -> reply: header and ranges, sent by sendfile. Else wait: on every partition's readable
+ * mark, and on the clock; then read again. Invariant:  a file in a part is a reference that
+ * fetch_forget drops; a part waits only while the request has not been answered. Failures:   a read
+ * that fails is KAFKA_STORAGE_ERROR of its partition.
+ */
+#include "fetch.h"
+
+struct fetch {
+    struct request *rq;
+    struct fetch_plan plan;
+    enum isolation isolation;
+    int32_t max_bytes, min_bytes;
+    struct timer deadline;
+    uint64_t n_bytes; /* read by the last pass */
+    bool any_error;
+    struct job warming;
+    bool warming_on; /* not to be answered before it is over */
+};
+
+static const uint8_t no_records[1];
+
+/* ---- reading
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Tells a client whose log is not ours where they part (KIP-595's tag in the reply;
+ * UnifiedLog.lastOffsetForLeaderEpoch). */
+static void check_divergence(struct fetch_part *part)
+{
+    int32_t epoch;
+    int64_t end;
+
+    part->diverging_epoch = -1;
+    if (part->last_fetched_epoch < 0 || !part->log)
+        return;
+    log_epoch_end(part->log, part->last_fetched_epoch, &epoch, &end);
+    if (epoch < 0)
+        return;
+    if (epoch < part->last_fetched_epoch || end < part->offset) {
+        part->diverging_epoch = epoch;
+        part->diverging_end = end;
+    }
+}
+
+static void read_log(struct fetch *f, struct fetch_part *part, uint32_t room)
+{
+    struct log_read r;
+    int rc = log_read(part->log, part->offset, MIN(room, (uint32_t)MAX(part->max_bytes, 0)),
+                      f->n_bytes == 0, f->isolation, &r);
+
+    if (rc < 0) {
+        part->error = (int16_t)err_kafka(rc);
+        return;
+    }
+    part->error = r.error;
+    part->high_watermark = r.high_watermark;
+    part->stable_offset = r.stable_offset;
+    part->start_offset = r.start_offset;
+    check_divergence(part);
+    if (r.error || part->diverging_epoch >= 0 || r.n_bytes == 0)
+        return;
+    part->file = file_ref(r.file);
+    part->position = r.position;
+    part->n_bytes = r.n_bytes;
+}
+
+/* A partition that nobody has written to yet is an empty log. */
+static void read_nothing(struct fetch_part *part)
+{
+    part->high_watermark = part->stable_offset = part->start_offset = 0;
+    part->error = part->offset == 0 ? KE_NONE : KE_OFFSET_OUT_OF_RANGE;
+}
+
+static void part_forget_read(struct fetch_part *part)
+{
+    file_unref(part->file);
+    part->file = NULL;
+    part->n_bytes = 0;
+    part->high_watermark = part->stable_offset = part->start_offset = -1;
+    part->diverging_epoch = -1;
+    part->error = KE_NONE;
+    part->log = NULL;
+}
+
+static struct meta_topic *part_topic(struct fetch *f, struct fetch_part *part)
+{
+    struct request *rq = f->rq;
+    bool by_id = rq->version >= 13;
+    const struct fetch_request *body = rq->body;
+    struct meta_topic *t = request_topic(rq, by_id, part->name, part->id, &part->error);
+    struct str name = t ? str_of(t->name) : part->name;
+
+    if ((t || !by_id) && !request_allowed(rq, ACL_READ, RESOURCE_TOPIC, name))
+        part->error = KE_TOPIC_AUTHORIZATION_FAILED;
+    else if (body->replica_id >= 0 || body->replica_state.replica_id >= 0)
+        part->error =
+            KE_CLUSTER_AUTHORIZATION_FAILED; /* there are no followers here (CVE-2018-1288) */
+    else if (t)
+        part->error = request_partition_check(t, part->partition, part->leader_epoch);
+    if (!part->error && rq->version < 10 && str_is(str_of(t->config.compression_type), "zstd"))
+        part->error = KE_UNSUPPORTED_COMPRESSION_TYPE; /* KIP-110 */
+    return part->error ? NULL : t;
+}
+
+/* make: the log is wanted to wait on, so it must exist. */
+static void part_read(struct fetch *f, struct fetch_part *part, bool make)
+{
+    uint64_t room = (uint64_t)f->max_bytes > f->n_bytes ? (uint64_t)f->max_bytes - f->n_bytes : 0;
+    struct meta_topic *t;
+    int rc;
+
+    part_forget_read(part);
+    t = part_topic(f, part);
+    if (t) {
+        rc = broker_log(f->rq->broker, t, part->partition, make, &part->log);
+        if (rc < 0)
+            part->error = (int16_t)err_kafka(rc);
+        else if (part->log)
+            read_log(f, part, (uint32_t)room);
+        else
+            read_nothing(part);
+    }
+    f->n_bytes += part->n_bytes;
+    f->any_error |= part->error != KE_NONE || part->diverging_epoch >= 0;
+}
+
+static void read_all(struct fetch *f, bool make)
+{
+    f->n_bytes = 0;
+    f->any_error = false;
+    for (int32_t i = 0; i < f->plan.n_parts; i++)
+        part_read(f, &f->plan.parts[i], make);
+}
+
+static bool enough(const struct fetch *f)
+{
+    return f->any_error || f->n_bytes >= (uint64_t)f->min_bytes || f->plan.n_parts == 0;
+}
+
+/* ---- answering
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void fill_part(struct fetch *f, struct fetch_part *part,
+                      struct fetch_response_responses_partitions *rsp)
+{
+    fetch_response_responses_partitions_init(rsp);
+    rsp->partition_index = part->partition;
+    rsp->error_code = part->error;
+    rsp->high_watermark = part->high_watermark;
+    rsp->last_stable_offset = part->stable_offset;
+    rsp->log_start_offset = part->start_offset;
+    if (part->diverging_epoch >= 0) {
+        rsp->diverging_epoch.epoch = part->diverging_epoch;
+        rsp->diverging_epoch.end_offset = part->diverging_end;
+    }
+    rsp->n_aborted_transactions = f->isolation == READ_COMMITTED && !part->error ? 0 : -1;
+    rsp->records = (struct wire_records){.p = no_records};
+    if (part->n_bytes)
+        rsp->records = (struct wire_records){
+            .source = part->file, .position = part->position, .n_bytes = part->n_bytes};
+}
+
+static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)
+{
+    return uuid_eq(a->id, b->id) && str_eq(a->name, b->name);
+}
+
+/* Parts of one topic that follow one another share a topic row, in the order of the request. */
+static void fill_response(struct fetch *f)
+{
+    struct request *rq = f->rq;
+    struct fetch_response *rsp = rq->response;
+    struct fetch_plan *plan = &f->plan;
+    bool same = plan->session && fetch_session_same(rq->broker, plan);
+    struct fetch_response_responses *topic = NULL;
+    struct fetch_response_responses_partitions *rows;
+    struct fetch_part *last = NULL;
+
+    rows = arena_array(&rq->arena, (size_t)plan->n_parts, sizeof(*rows));
+    rsp->responses = arena_array(&rq->arena, (size_t)plan->n_parts, sizeof(*rsp->responses));
+    for (int32_t i = 0; i < plan->n_parts; i++) {
+        struct fetch_part *part = &plan->parts[i];
+        bool shows = same ? fetch_session_shows(plan, part) : true;
+
+        if (plan->incremental && !shows)
+            continue;
+        if (!last || !same_topic(last, part)) {
+            topic = &rsp->responses[rsp->n_responses++];
+            fetch_response_responses_init(topic);
+            topic->topic = part->name;
+            topic->topic_id = part->id;
+            topic->partitions = rows;
+        }
+        fill_part(f, part, rows++);
+        topic->n_partitions++;
+        last = part;
+    }
+    rsp->session_id = plan->session_id;
+}
+
+static void fetch_forget(struct fetch *f)
+{
+    timer_cancel(&f->rq->broker->env->timers, &f->deadline);
+    for (int32_t i = 0; i < f->plan.n_parts; i++)
+        log_wait_cancel(&f->plan.parts[i].wait);
+}
+
+static void fetch_reply(struct fetch *f)
+{
+    struct request *rq = f->rq;
+    struct fetch_response *rsp = rq->response;
+    struct fetch_part *parts = f->plan.parts;
+    int32_t n_parts = f->plan.n_parts;
+    struct file **files = NULL;
+
+    rq->hurry = NULL;
+    fetch_forget(f);
+    fill_response(f);
+    rq->throttle_ms = quota_charge(rq->broker->quota, QUOTA_FETCH, rq->conn->principal.name,
+                                   rq->header.client_id, (double)f->n_bytes, rq->received);
+    rsp->throttle_time_ms = rq->throttle_ms;
+    /* The reply takes references of its own; ours are kept outside the arena that dies with the
+     * request. */
+    files = xmalloc((size_t)n_parts * sizeof(*files) + 1);
+    for (int32_t i = 0; i < n_parts; i++)
+        files[i] = parts[i].file;
+    request_reply(rq);
+    for (int32_t i = 0; i < n_parts; i++)
+        file_unref(files[i]);
+    free(files);
+}
+
+/* ---- cold ranges
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+#define WARM_STEP_BYTES (256 * 1024)
+
+static void warm_work(struct job *j)
+{
+    struct fetch *f = CONTAINER_OF(j, struct fetch, warming);
+    uint8_t *scratch = xmalloc(WARM_STEP_BYTES);
+    size_t got = 1;
+
+    for (int32_t i = 0; i < f->plan.n_parts; i++) {
+        struct fetch_part *part = &f->plan.parts[i];
+
+        for (uint32_t at = 0; at < part->n_bytes && got > 0; at += WARM_STEP_BYTES)
+            if (file_pread(part->file, scratch, MIN(WARM_STEP_BYTES, part->n_bytes - at),
+                           part->position + at, &got) < 0)
+                break; /* the sender meets the same error, and closes the connection */
+    }
+    free(scratch);
+}
+
+static void warm_done(struct job *j)
+{
+    struct fetch *f = CONTAINER_OF(j, struct fetch, warming);
+
+    f->warming_on = false;
+    fetch_reply(f);
+}
+
+static bool all_warm(struct fetch *f)
+{
+    for (int32_t i = 0; i < f->plan.n_parts; i++) {
+        struct fetch_part *part = &f->plan.parts[i];
+
+        if (part->n_bytes && !file_is_warm(part->file, part->position, part->n_bytes))
+            return false;
+    }
+    return true;
+}
+
+/* Replies now, or when the ranges have been read into the page cache: sendfile must not wait for
+ * the device here. */
+static void fetch_send(struct fetch *f)
+{
+    struct api_state *st = api_state(f->rq->broker);
+
+    if (all_warm(f)) {
+        fetch_reply(f);
+        return;
+    }
+    MARK(fetch_cold);
+    f->rq->hurry = NULL;
+    fetch_forget(f);
+    f->warming_on = true;
+    lane_submit(&st->cold_lanes[st->cold_next++ % ARRAY_SIZE(st->cold_lanes)], &f->warming,
+                warm_work, warm_done);
+}
+
+/* ---- waiting
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static void fetch_woken(struct log_wait *w, int rc);
+
+static void fetch_wait(struct fetch *f)
+{
+    for (int32_t i = 0; i < f->plan.n_parts; i++) {
+        struct fetch_part *part = &f->plan.parts[i];
+        int64_t seen = f->isolation == READ_COMMITTED ? part->stable_offset : part->high_watermark;
+
+        part->fetch = f;
+        if (part->log)
+            log_wait_readable(part->log, &part->wait, seen, f->isolation, fetch_woken);
+    }
+}
+
+static void fetch_again(struct fetch *f)
+{
+    for (int32_t i = 0; i < f->plan.n_parts; i++)
+        log_wait_cancel(&f->plan.parts[i].wait);
+    read_all(f, true);
+    if (enough(f))
+        fetch_send(f);
+    else
+        fetch_wait(f);
+}
+
+static void fetch_woken(struct log_wait *w, int rc)
+{
+    fetch_again(CONTAINER_OF(w, struct fetch_part, wait)->fetch);
+}
+
+static void fetch_timed_out(struct timer *t)
+{
+    struct fetch *f = CONTAINER_OF(t, struct fetch, deadline);
+
+    read_all(f, false);
+    fetch_send(f);
+}
+
+static void fetch_hurry(struct request *rq)
+{
+    struct fetch *f = rq->state;
+
+    ASSERT(!f->warming_on);
+    fetch_reply(f);
+}
+
+void api_fetch_handle(struct request *rq)
+{
+    const struct fetch_request *body = rq->body;
+    struct fetch_response *rsp = rq->response;
+    struct fetch *f = arena_alloc(&rq->arena, sizeof(*f));
+
+    f->rq = rq;
+    rq->state = f;
+    timer_init(&f->deadline, fetch_timed_out);
+    rsp->error_code = fetch_plan_make(rq, &f->plan);
+    if (rsp->error_code) {
+        request_reply(rq);
+        return;
+    }
+    f->isolation = body->isolation_level == 1 ? READ_COMMITTED : READ_UNCOMMITTED;
+    f->max_bytes = (int32_t)MIN((int64_t)body->max_bytes, rq->broker->config->fetch_max_bytes);
+    f->min_bytes = MIN(body->min_bytes, f->max_bytes);
+    read_all(f, false);
+    if (enough(f) || body->max_wait_ms <= 0 || rq->broker->stopping) {
+        fetch_send(f);
+        return;
+    }
+    rq->hurry = fetch_hurry;
+    timer_set(&rq->broker->env->timers, &f->deadline,
+              mono_after_ms(rq->received, body->max_wait_ms));
+    fetch_again(f);
+}

@@ -1,0 +1,274 @@
+/* Produce and InitProducerId.
+ *
+ * Owner: struct produce, in the request's arena; core thread.
+ *
+ * Happy path: for each partition: authorize -> find -> log_append (checks, offsets, page cache) ->
+ * acks=all waits until the log says durable -> when the last one is, reply. acks=1 replies at once,
+ * acks=0 never. Failures:   what a batch did wrong is its partition's error; the others go on. A
+ * flush that failed closes the connection without an answer: "maybe written" has no other truthful
+ * one. acks=0 with an error closes too, as in Kafka.
+ */
+#include "internal.h"
+
+struct produce_part {
+    struct log_wait wait;
+    struct produce *produce;
+    struct produce_response_responses_partition_responses *rsp;
+};
+struct produce {
+    struct request *rq;
+    struct produce_part *parts;
+    int32_t n_parts, n_parts_max;
+    int32_t n_waiting;
+    int32_t n_errors;
+    struct timer timeout;
+    bool maybe_written; /* an error that leaves open whether the bytes stay */
+};
+
+typedef struct produce_response_responses_partition_responses part_response;
+
+static const struct str no_text = {NULL, 0};
+
+static void part_error(struct produce *p, part_response *rsp, int16_t error, struct str why)
+{
+    rsp->error_code = error;
+    rsp->base_offset = -1;
+    rsp->error_message = why;
+    p->n_errors++;
+}
+
+/* A batch-level fault is shown to the client as one record error, as LogValidator's callers do. */
+static void part_refused(struct produce *p, part_response *rsp, const struct log_append *a)
+{
+    struct arena *arena = &p->rq->arena;
+
+    part_error(p, rsp, a->error, arena_str(arena, str_of(a->reason.text)));
+    rsp->log_start_offset = a->start_offset;
+}
+
+static bool acks_valid(int16_t acks)
+{
+    return acks >= -1 && acks <= 1;
+}
+
+/* What must hold before the log is asked: KafkaApis.handleProduceRequest,
+ * ReplicaManager.appendRecordsToLeader. */
+static int16_t part_allowed(struct produce *p, const struct meta_topic *t, int32_t partition,
+                            const struct wire_records *records, struct str *why)
+{
+    const struct produce_request *body = p->rq->body;
+    int16_t error = request_partition_check(t, partition, NO_LEADER_EPOCH);
+
+    if (error)
+        return error;
+    if (!acks_valid(body->acks))
+        return KE_INVALID_REQUIRED_ACKS;
+    if (t->internal && !str_is(p->rq->header.client_id, "__admin_client"))
+        return KE_INVALID_TOPIC_EXCEPTION;
+    if (body->acks == -1 && t->config.min_insync_replicas > 1)
+        return KE_NOT_ENOUGH_REPLICAS;
+    if (!records->p || records->n_bytes < BATCH_HEADER_BYTES) {
+        *why = STR("A produce request must hold exactly one record batch for each partition");
+        return KE_INVALID_RECORD;
+    }
+    if (p->rq->version < 7 && (records->p[22] & BATCH_CODEC_MASK) == CODEC_ZSTD)
+        return KE_UNSUPPORTED_COMPRESSION_TYPE; /* KIP-110 */
+    if (records->p[22] & BATCH_TRANSACTIONAL) {
+        *why = STR("This broker does not take part in transactions yet");
+        return KE_INVALID_TXN_STATE;
+    }
+    return KE_NONE;
+}
+
+static void produce_timed_out(struct timer *t);
+static void part_durable(struct log_wait *w, int rc);
+
+static void part_append(struct produce *p, struct meta_topic *t, int32_t partition,
+                        const struct wire_records *records, part_response *rsp)
+{
+    const struct produce_request *body = p->rq->body;
+    struct log_append a = {.chunk = p->rq->chunk,
+                           .p = (uint8_t *)records->p,
+                           .n_bytes = records->n_bytes,
+                           .origin = LOG_FROM_CLIENT};
+    struct log *log;
+    int rc = broker_log(p->rq->broker, t, partition, true, &log);
+
+    if (rc == 0)
+        rc = log_append(log, &a);
+    if (rc < 0) {
+        p->maybe_written |= rc == E_IO;
+        part_error(p, rsp, (int16_t)err_kafka(rc), str_of(err_text(rc)));
+        return;
+    }
+    if (a.error) {
+        part_refused(p, rsp, &a);
+        return;
+    }
+    rsp->base_offset = a.base_offset;
+    rsp->log_append_time_ms = a.append_time_ms;
+    rsp->log_start_offset = a.start_offset;
+    if (body->acks == -1 && log_high_watermark(log) <= a.last_offset) {
+        struct produce_part *part = &p->parts[p->n_parts++];
+
+        ASSERT(p->n_parts <= p->n_parts_max);
+        part->produce = p;
+        part->rsp = rsp;
+        p->n_waiting++;
+        log_wait_durable(log, &part->wait, a.last_offset + 1, part_durable);
+    }
+}
+
+static void produce_topic(struct produce *p, const struct produce_request_topic_data *td,
+                          struct produce_response_responses *rsp)
+{
+    struct request *rq = p->rq;
+    int16_t topic_error;
+    struct meta_topic *t =
+        request_topic(rq, rq->version >= 13, td->name, td->topic_id, &topic_error);
+    struct str name = t ? str_of(t->name) : td->name;
+
+    produce_response_responses_init(rsp);
+    rsp->name = td->name;
+    rsp->topic_id = td->topic_id;
+    rsp->n_partition_responses = td->n_partition_data;
+    rsp->partition_responses =
+        arena_array(&rq->arena, (size_t)td->n_partition_data, sizeof(*rsp->partition_responses));
+    /* An unknown topic id has no name to be authorized. */
+    if ((t || rq->version < 13) && !request_allowed(rq, ACL_WRITE, RESOURCE_TOPIC, name))
+        topic_error = KE_TOPIC_AUTHORIZATION_FAILED;
+    for (int32_t i = 0; i < td->n_partition_data; i++) {
+        const struct produce_request_topic_data_partition_data *pd = &td->partition_data[i];
+        part_response *part = &rsp->partition_responses[i];
+        struct str why = no_text;
+        int16_t error = topic_error;
+
+        produce_response_responses_partition_responses_init(part);
+        part->index = pd->index;
+        if (!error)
+            error = part_allowed(p, t, pd->index, &pd->records, &why);
+        if (error)
+            part_error(p, part, error, why);
+        else
+            part_append(p, t, pd->index, &pd->records, part);
+    }
+}
+
+/* Answers, or does what stands for an answer. */
+static void produce_finish(struct produce *p)
+{
+    struct request *rq = p->rq;
+    const struct produce_request *body = rq->body;
+    struct produce_response *rsp = rq->response;
+
+    ASSERT(p->n_waiting == 0);
+    timer_cancel(&rq->broker->env->timers, &p->timeout);
+    if (p->maybe_written) {
+        request_drop(rq, "a write failed: whether the records are kept is not known");
+    } else if (body->acks == 0 && p->n_errors > 0) {
+        request_drop(rq, "an error in a produce request with acks=0, which has no answer");
+    } else if (body->acks == 0) {
+        request_reply_none(rq);
+    } else {
+        rsp->throttle_time_ms = rq->throttle_ms;
+        request_reply(rq);
+    }
+}
+
+static void part_durable(struct log_wait *w, int rc)
+{
+    struct produce_part *part = CONTAINER_OF(w, struct produce_part, wait);
+    struct produce *p = part->produce;
+
+    ASSERT(p->n_waiting > 0);
+    if (rc == E_CANCELED)
+        part_error(p, part->rsp, KE_UNKNOWN_TOPIC_OR_PARTITION, no_text);
+    else if (rc < 0)
+        p->maybe_written = true;
+    if (--p->n_waiting == 0)
+        produce_finish(p);
+}
+
+/* The flush takes longer than the client wants to wait: "maybe" too, but with an error that clients
+ * retry. */
+static void produce_timed_out(struct timer *t)
+{
+    struct produce *p = CONTAINER_OF(t, struct produce, timeout);
+
+    for (int32_t i = 0; i < p->n_parts; i++) {
+        struct produce_part *part = &p->parts[i];
+
+        if (!part->wait.log)
+            continue;
+        log_wait_cancel(&part->wait);
+        part_error(p, part->rsp, KE_REQUEST_TIMED_OUT, no_text);
+        p->n_waiting--;
+    }
+    produce_finish(p);
+}
+
+static int32_t count_partitions(const struct produce_request *body, size_t *n_bytes)
+{
+    int32_t n = 0;
+
+    *n_bytes = 0;
+    for (int32_t i = 0; i < body->n_topic_data; i++) {
+        n += body->topic_data[i].n_partition_data;
+        for (int32_t j = 0; j < body->topic_data[i].n_partition_data; j++)
+            *n_bytes += body->topic_data[i].partition_data[j].records.n_bytes;
+    }
+    return n;
+}
+
+void api_produce_handle(struct request *rq)
+{
+    const struct produce_request *body = rq->body;
+    struct produce_response *rsp = rq->response;
+    struct produce *p = arena_alloc(&rq->arena, sizeof(*p));
+    size_t n_bytes;
+
+    p->rq = rq;
+    p->n_parts_max = count_partitions(body, &n_bytes);
+    p->parts = arena_array(&rq->arena, (size_t)p->n_parts_max, sizeof(*p->parts));
+    timer_init(&p->timeout, produce_timed_out);
+    rsp->n_responses = body->n_topic_data;
+    rsp->responses = arena_array(&rq->arena, (size_t)body->n_topic_data, sizeof(*rsp->responses));
+    for (int32_t i = 0; i < body->n_topic_data; i++)
+        produce_topic(p, &body->topic_data[i], &rsp->responses[i]);
+    rq->throttle_ms = quota_charge(rq->broker->quota, QUOTA_PRODUCE, rq->conn->principal.name,
+                                   rq->header.client_id, (double)n_bytes, rq->received);
+    if (p->n_waiting == 0)
+        produce_finish(p);
+    else
+        timer_set(&rq->broker->env->timers, &p->timeout,
+                  mono_after_ms(rq->received, MAX(body->timeout_ms, 0)));
+}
+
+/* Without a transactional id a new producer id is handed out, whatever else the request says
+ * (TransactionCoordinator). */
+void api_init_producer_id_handle(struct request *rq)
+{
+    const struct init_producer_id_request *body = rq->body;
+    struct init_producer_id_response *rsp = rq->response;
+    int rc;
+
+    rsp->producer_id = -1;
+    rsp->producer_epoch = -1;
+    if (body->transactional_id.p && body->transactional_id.n == 0) {
+        rsp->error_code = KE_INVALID_REQUEST;
+    } else if (body->transactional_id.p) {
+        /* Transactions are not served: the one error that every client takes as final. */
+        rsp->error_code =
+            request_allowed(rq, ACL_WRITE, RESOURCE_TRANSACTIONAL_ID, body->transactional_id)
+                ? KE_UNSUPPORTED_VERSION
+                : KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    } else if (!request_allowed(rq, ACL_IDEMPOTENT_WRITE, RESOURCE_CLUSTER,
+                                CLUSTER_RESOURCE_NAME)) {
+        rsp->error_code = KE_CLUSTER_AUTHORIZATION_FAILED;
+    } else {
+        rc = broker_producer_id(rq->broker, &rsp->producer_id);
+        rsp->error_code = rc < 0 ? KE_COORDINATOR_NOT_AVAILABLE : KE_NONE;
+        rsp->producer_epoch = rc < 0 ? -1 : 0;
+    }
+    request_reply_after_meta(rq);
+}

@@ -1,0 +1,156 @@
+/* The broker: start, turn, stop.
+ *
+ * Owner: struct broker, core thread.
+ *
+ * Start:   log directories (locks, journal replay) -> metadata replayed -> strays set aside ->
+ * after an unclean stop all logs recovered -> groups replayed. Then it serves. Turn:    due timers,
+ * then the logs' turn: waits fire, replies are made, the next commit starts. Stop:    long polls
+ * are answered, everything is flushed; when nothing is in work and the lanes are idle, the
+ * checkpoints and the clean-shutdown marker are written by broker_free. Failure: when the last log
+ * directory goes offline, `failed` tells the process to end with exit code 74.
+ */
+#include "parts.h"
+
+static void log_dir_offline(void *arg, const char *dir, bool all)
+{
+    struct broker *b = arg;
+
+    diag_error("log directory %s is offline: a write or flush failed; it is not used again until a "
+               "restart",
+               dir);
+    b->failed |= all;
+}
+
+static int open_metadata_log(struct broker *b, struct errmsg *msg)
+{
+    /* Topic id of the metadata topic, fixed (Uuid.METADATA_TOPIC_ID). */
+    struct uuid id = {{[15] = 1}};
+    struct config_pair own[] = {
+        {STR("cleanup.policy"), STR("delete")},
+        {STR("retention.ms"), STR("-1")},
+        {STR("flush.messages"), STR("1")},
+    };
+    struct topic_config config;
+    int rc = topic_config_init(&config, b->config, own, ARRAY_SIZE(own), msg);
+
+    if (rc < 0)
+        return rc;
+    rc = log_open(b->logm, METADATA_TOPIC, 0, id, &config, 1, 0, &b->metadata_log, msg);
+    topic_config_release(&config);
+    return rc;
+}
+
+static int open_metadata(struct broker *b, const struct broker_options *options, struct errmsg *msg)
+{
+    int n_dirs = logm_n_dirs(b->logm);
+    struct uuid *dir_ids = xcalloc((size_t)n_dirs, sizeof(*dir_ids));
+    struct meta_options mo = {.config = b->config,
+                              .cluster_id = logm_cluster_id(b->logm),
+                              .node_id = b->node_id,
+                              .dir_ids = dir_ids,
+                              .n_dir_ids = n_dirs,
+                              .endpoints = options->endpoints,
+                              .n_endpoints = options->n_endpoints,
+                              .observer = broker_observer(b)};
+    int rc;
+
+    for (int i = 0; i < n_dirs; i++)
+        dir_ids[i] = logm_dir_id(b->logm, i);
+    rc = open_metadata_log(b, msg);
+    if (rc == 0) {
+        mo.log = b->metadata_log;
+        rc = meta_open(b->env, &mo, &b->meta, msg);
+    }
+    free(dir_ids);
+    return rc;
+}
+
+int broker_start(struct env *env, const struct broker_options *options, struct broker **out,
+                 struct errmsg *msg)
+{
+    struct broker *b = xcalloc(1, sizeof(*b));
+    struct logm_options lo = {.config = options->config, .offline = log_dir_offline, .arg = b};
+    int rc;
+
+    ASSERT_CORE();
+    *out = NULL;
+    b->env = env;
+    b->config = options->config;
+    b->node_id = (int32_t)options->config->node_id;
+    list_init(&b->requests);
+    b->security = security_new();
+    b->quota = quota_new();
+    rc = logm_open(env, &lo, &b->logm, msg);
+    if (rc == 0)
+        rc = open_metadata(b, options, msg);
+    if (rc < 0)
+        goto out;
+    broker_set_strays_aside(b);
+    if (!logm_was_clean(b->logm))
+        broker_recover_all(b);
+    b->groups = broker_groups_new(b);
+    rc = broker_groups_load(b, msg);
+    if (rc == 0)
+        *out = b;
+out:
+    if (rc < 0)
+        broker_free(b, false);
+    return rc;
+}
+
+void broker_turn(struct broker *b)
+{
+    ASSERT_CORE();
+    timers_fire(&b->env->timers, clock_mono(b->env->clock));
+    logm_turn(b->logm);
+}
+
+bool broker_next_deadline(const struct broker *b, struct mono *at)
+{
+    return timers_next(&b->env->timers, at);
+}
+
+void broker_stop(struct broker *b)
+{
+    b->stopping = true;
+    groupm_stop(b->groups);
+    logm_flush_all(b->logm);
+}
+
+bool broker_stopped(const struct broker *b)
+{
+    return b->stopping && list_empty(&b->requests) && logm_quiet(b->logm);
+}
+
+void broker_free(struct broker *b, bool clean)
+{
+    if (!b)
+        return;
+    if (b->api_free)
+        b->api_free(b->api);
+    broker_groups_close(b);
+    if (b->groups)
+        groupm_free(b->groups);
+    if (b->meta)
+        meta_close(b->meta);
+    if (b->logm)
+        logm_close(b->logm, clean);
+    quota_free(b->quota);
+    security_free(b->security);
+    free(b);
+}
+
+int broker_producer_id(struct broker *b, int64_t *producer_id)
+{
+    int32_t count;
+    int rc;
+
+    if (b->producer_id_next == b->producer_id_end) {
+        rc = meta_allocate_producer_ids(b->meta, &b->producer_id_next, &count);
+        if (rc < 0)
+            return rc;
+        b->producer_id_end = b->producer_id_next + count;
+    }
+    *producer_id = b->producer_id_next++;
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* Partitions: which log belongs to which partition of the metadata.
+ *
+ * Owner: struct meta_partition.log, core thread. A partition that nobody wrote to has no directory
+ * and no log: topics of ten thousand partitions cost a metadata record each and nothing more. A log
+ * is opened when it is first asked for, and made by whoever writes first (or waits for the first
+ * write).
+ */
+#include "parts.h"
+
+int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make,
+               struct log **out)
+{
+    struct meta_partition *p;
+    struct errmsg msg = {0};
+    int rc;
+
+    ASSERT(partition >= 0);
+    ASSERT(partition < t->n_partitions);
+    p = &t->partitions[partition];
+    *out = p->log;
+    if (p->log || (!make && !log_exists(b->logm, t->name, partition)))
+        return 0;
+    rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch, -1, &p->log,
+                  &msg);
+    if (rc < 0)
+        diag_error("cannot open the log of %s-%d: %s", t->name, partition, msg.text);
+    *out = p->log;
+    return rc;
+}
+
+static void topic_created(void *arg, struct meta_topic *t)
+{
+}
+
+static void partitions_added(void *arg, struct meta_topic *t, int32_t first_new)
+{
+}
+
+static void topic_deleted(void *arg, struct meta_topic *t)
+{
+    struct broker *b = arg;
+    struct log *log;
+
+    for (int32_t i = 0; i < t->n_partitions; i++) {
+        if (broker_log(b, t, i, false, &log) == 0 && log)
+            log_delete(log);
+        t->partitions[i].log = NULL;
+    }
+    if (b->groups)
+        groupm_topic_deleted(b->groups, str_of(t->name));
+}
+
+static void topic_configured(void *arg, struct meta_topic *t)
+{
+    for (int32_t i = 0; i < t->n_partitions; i++)
+        if (t->partitions[i].log)
+            log_set_config(t->partitions[i].log, &t->config);
+}
+
+struct meta_observer broker_observer(struct broker *b)
+{
+    return (struct meta_observer){.topic_created = topic_created,
+                                  .partitions_added = partitions_added,
+                                  .topic_deleted = topic_deleted,
+                                  .topic_configured = topic_configured,
+                                  .arg = b};
+}
+
+/* A directory that no topic of the metadata owns is set aside, as Kafka does: never removed, never
+ * served. */
+void broker_set_strays_aside(struct broker *b)
+{
+    for (int i = 0; i < logm_n_found(b->logm); i++) {
+        const struct logm_found *f = logm_found_get(b->logm, i);
+        struct meta_topic *t = meta_topic(b->meta, str_of(f->topic));
+        bool same_id = t && (uuid_is_zero(f->topic_id) || uuid_eq(t->id, f->topic_id));
+
+        if (str_is(str_of(f->topic), METADATA_TOPIC) || (same_id && f->partition < t->n_partitions))
+            continue;
+        diag_warn("the directory of %s-%d belongs to no topic of the metadata: setting it aside",
+                  f->topic, f->partition);
+        if (logm_found_set_stray(b->logm, i) < 0)
+            diag_error("cannot set the directory of %s-%d aside", f->topic, f->partition);
+    }
+}
+
+/* After an unclean stop every log is opened, and so recovered, before anything is served. One that
+ * cannot be is left offline; the others are not held up. */
+void broker_recover_all(struct broker *b)
+{
+    struct log *log;
+    int n = 0;
+
+    for (int i = 0; i < logm_n_found(b->logm); i++) {
+        const struct logm_found *f = logm_found_get(b->logm, i);
+        struct meta_topic *t = meta_topic(b->meta, str_of(f->topic));
+
+        if (t && f->partition < t->n_partitions && broker_log(b, t, f->partition, false, &log) == 0)
+            n += log != NULL;
+    }
+    if (n)
+        diag_info("recovered %d logs after an unclean stop", n);
+}
+
+uint64_t broker_n_partitions(const struct broker *b)
+{
+    struct meta_topic **topics = meta_topics_sorted(b->meta);
+    uint64_t n = 0;
+
+    for (int i = 0; i < meta_n_topics(b->meta); i++)
+        n += (uint64_t)topics[i]->n_partitions;
+    return n;
+}
