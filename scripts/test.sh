@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Builds with sanitizers and passes every test: lint, unit tests, real clients and tools. Installs what it needs on Debian 12.
+#
+# The last line is "N passed, N failed"; the exit code is 0 when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+# count NAME PASSED FAILED: adds up, and says so.
+count() {
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    echo "$1: $2 passed, $3 failed"
+}
+# step NAME COMMAND...: one test that is a command.
+step() {
+    local name=$1
+    shift
+    if "$@"; then count "$name" 1 0; else count "$name" 0 1; fi
+}
+# build PRESET
+build() {
+    cmake --preset "$1" >/dev/null && cmake --build --preset "$1" -- -k 0 | tail -n 40
+}
+# unit PRESET: all unit tests of a build.
+unit() {
+    local out
+    out=$(ctest --test-dir "build/$1" --parallel "$(nproc)" --output-on-failure 2>&1)
+    echo "$out" | grep -E 'Failed|\*\*\*|FAILED' || true
+    local all bad
+    all=$(sed -n 's/.* tests failed out of \([0-9]*\).*/\1/p' <<<"$out")
+    bad=$(sed -n 's/.*, \([0-9]*\) tests failed out of .*/\1/p' <<<"$out")
+    if [ -z "$all" ]; then
+        echo "$out" | tail -n 20
+        count "unit tests ($1)" 0 1
+        return
+    fi
+    [ "$bad" -eq 0 ] || echo "$out" | tail -n 200
+    count "unit tests ($1)" $((all - bad)) "$bad"
+}
+
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+
+scripts/install-deps test || exit 1
+step "lint" python3 tests/lint/test_lint.py
+step "build (asan)" build asan
+unit asan
+step "build (clang)" build clang
+step "build (release)" build release
+
+# Real clients and tools, against the build with sanitizers.
+if report=$(tests/compat/run --broker build/asan/barnabas); then :; fi
+echo "$report"
+compat=$(tail -n 1 <<<"$report")
+count "compat" "$(sed -n 's/^\([0-9]*\) passed.*/\1/p' <<<"$compat" | grep . || echo 0)" \
+    "$(sed -n 's/.* \([0-9]*\) failed$/\1/p' <<<"$compat" | grep . || echo 1)"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
