@@ -1,0 +1,71 @@
+/* A whole broker in one test process: over the in-memory vfs, the simulated clock and lanes, with
+ * no socket.
+ *
+ *   box_start(&b, "key=value", ..., NULL);  conn = box_connect(&b);
+ *   rsp = box_call(conn, 3, 12, &request);   sends one request, turns until its reply is there,
+ * decodes it
+ */
+#ifndef TEST_BOX_H
+#define TEST_BOX_H
+
+#include "api.h"
+#include "wire.h"
+
+struct box {
+    struct env env;
+    struct metrics *metrics;
+    struct config config;
+    struct broker *broker;
+    struct arena arena; /* decoded replies; until box_end */
+    struct list conns;
+};
+struct box_reply {
+    struct list link;
+    uint64_t frame;
+    struct buf bytes; /* with the length in front; empty: no answer was due */
+};
+struct box_conn {
+    struct list link;
+    struct box *box;
+    struct api_conn *api;
+    uint64_t frame_next;
+    struct list replies; /* in the order they came */
+    bool closed;
+    char *why;
+};
+
+/* Overrides are "key=value", the list ends with NULL. Every file is in memory. */
+void box_start(struct box *b, ...);
+void box_restart(
+    struct box *b,
+    bool clean);             /* stops (or kills) the broker and starts it again on the same files */
+void box_end(struct box *b); /* also checks that nothing leaks: files, connections */
+/* One turn of the loop: broker_turn and every job that waits. */
+void box_turn(struct box *b);
+void box_advance_ms(struct box *b, int64_t ms); /* the clock, timer by timer, with turns between */
+
+struct box_conn *box_connect(struct box *b);
+void box_disconnect(struct box_conn *c);
+/* Sends a request (a wire struct of that API); returns its frame number. */
+uint64_t box_send(struct box_conn *c, int16_t key, int16_t version, const void *request);
+uint64_t box_send_raw(struct box_conn *c, struct bytes body);
+/* The reply of a frame, decoded, if it has come: NULL otherwise. Lives until box_end. */
+void *box_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version);
+/* Send, turn until the reply is there (at most some turns; the clock stands), decode. */
+void *box_call(struct box_conn *c, int16_t key, int16_t version, const void *request);
+
+/* Shorthands. */
+void box_create_topic(struct box_conn *c, const char *name, int32_t n_partitions,
+                      const char *config_name, const char *config_value);
+/* One uncompressed batch of n records, values "<prefix><i>". Lives until box_end. */
+struct wire_records box_batch(struct box *b, const char *prefix, int n, int64_t producer_id,
+                              int16_t epoch, int32_t sequence);
+/* Produces one batch to a partition; returns the error; *base_offset as answered. */
+int16_t box_produce(struct box_conn *c, const char *topic, int32_t partition,
+                    struct wire_records records, int16_t acks, int64_t *base_offset);
+/* Fetches from one partition and returns the values of all whole records, joined by ','. NULL with
+ * *error set. */
+char *box_fetch(struct box_conn *c, const char *topic, int32_t partition, int64_t offset,
+                int16_t *error);
+
+#endif
