@@ -49,6 +49,8 @@ unit asan
 step "build (clang)" build clang
 step "build (release)" build release
 
+step "fuzz" scripts/fuzz --seconds 10
+
 # Real clients and tools, against the build with sanitizers.
 if report=$(tests/compat/run --broker build/asan/barnabas); then :; fi
 echo "$report"

@@ -37,12 +37,23 @@ static void part_error(struct produce *p, part_response *rsp, int16_t error, str
     p->n_errors++;
 }
 
-/* A batch-level fault is shown to the client as one record error, as LogValidator's callers do. */
+/* Why, and where single records are to blame, which (KIP-467). */
 static void part_refused(struct produce *p, part_response *rsp, const struct log_append *a)
 {
     struct arena *arena = &p->rq->arena;
 
     part_error(p, rsp, a->error, arena_str(arena, str_of(a->reason.text)));
+    rsp->n_record_errors = a->n_record_errors;
+    rsp->record_errors =
+        arena_array(arena, (size_t)a->n_record_errors, sizeof(*rsp->record_errors));
+    for (int32_t i = 0; i < a->n_record_errors; i++) {
+        struct produce_response_responses_partition_responses_record_errors *row =
+            &rsp->record_errors[i];
+
+        produce_response_responses_partition_responses_record_errors_init(row);
+        row->batch_index = a->record_errors[i].batch_index;
+        row->batch_index_error_message = str_of(a->record_errors[i].message);
+    }
     rsp->log_start_offset = a->start_offset;
 }
 
@@ -90,7 +101,8 @@ static void part_append(struct produce *p, struct meta_topic *t, int32_t partiti
     struct log_append a = {.chunk = p->rq->chunk,
                            .p = (uint8_t *)records->p,
                            .n_bytes = records->n_bytes,
-                           .origin = LOG_FROM_CLIENT};
+                           .origin = LOG_FROM_CLIENT,
+                           .arena = &p->rq->arena};
     struct log *log;
     int rc = broker_log(p->rq->broker, t, partition, true, &log);
 

@@ -6,21 +6,6 @@
  */
 #include "internal.h"
 
-struct feature {
-    const char *name;
-    int16_t min, max;
-};
-/* Feature levels of Kafka 4.4 (the Feature and MetadataVersion enums). */
-static const struct feature features[] = {
-    {"group.version", 0, 1},
-    {"kraft.version", 0, 1},
-    {"metadata.version", 7, META_FEATURE_METADATA_VERSION},
-    {"share.version", 0, 2},
-    {"streams.version", 0, 1},
-    {"transaction.version", 0, 2},
-    {"eligible.leader.replicas.version", 0, 1},
-};
-
 /* Name and version must read like a name (ApiVersionsRequest.isValid). */
 static bool software_text_valid(struct str s)
 {
@@ -71,18 +56,19 @@ static void fill_features(struct request *rq, struct api_versions_response *rsp)
     const struct meta_feature *levels;
     int n_levels;
 
-    rsp->supported_features =
-        arena_array(&rq->arena, ARRAY_SIZE(features), sizeof(*rsp->supported_features));
-    for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+    rsp->supported_features = arena_array(&rq->arena, (size_t)meta_n_supported_features,
+                                          sizeof(*rsp->supported_features));
+    for (int i = 0; i < meta_n_supported_features; i++) {
+        const struct meta_feature_range *f = &meta_supported_features[i];
         struct api_versions_response_supported_features *row =
             &rsp->supported_features[rsp->n_supported_features];
 
-        if (rq->version < 4 && features[i].min == 0)
+        if (rq->version < 4 && f->min == 0)
             continue;
         api_versions_response_supported_features_init(row);
-        row->name = str_of(features[i].name);
-        row->min_version = features[i].min;
-        row->max_version = features[i].max;
+        row->name = str_of(f->name);
+        row->min_version = f->min;
+        row->max_version = f->max;
         rsp->n_supported_features++;
     }
     levels = meta_features(rq->broker->meta, &n_levels);

@@ -53,14 +53,17 @@ static int open_metadata(struct broker *b, const struct broker_options *options,
                               .n_endpoints = options->n_endpoints,
                               .observer = broker_observer(b)};
     int rc;
+    char *dir_path = xasprintf("%s/%s-0", logm_dir_path(b->logm, 0), METADATA_TOPIC);
 
     for (int i = 0; i < n_dirs; i++)
         dir_ids[i] = logm_dir_id(b->logm, i);
     rc = open_metadata_log(b, msg);
     if (rc == 0) {
         mo.log = b->metadata_log;
+        mo.dir_path = dir_path;
         rc = meta_open(b->env, &mo, &b->meta, msg);
     }
+    free(dir_path);
     free(dir_ids);
     return rc;
 }

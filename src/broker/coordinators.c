@@ -38,27 +38,12 @@ static void shards_grow(struct broker *b, int32_t n)
 int32_t broker_offsets_topic(struct broker *b)
 {
     struct meta_topic *t = meta_topic(b->meta, STR(OFFSETS_TOPIC));
-    char *segment_bytes;
     struct errmsg why = {0};
     int16_t error = KE_NONE;
     int rc;
 
     if (!t) {
-        segment_bytes = xasprintf("%lld", (long long)b->config->offsets_topic_segment_bytes);
-        struct config_pair configs[] = {
-            {STR("cleanup.policy"), STR("compact")},
-            {STR("compression.type"), STR("producer")},
-            {STR("segment.bytes"), str_of(segment_bytes)},
-        };
-        struct meta_new_topic nt = {
-            .name = STR(OFFSETS_TOPIC),
-            .n_partitions = (int32_t)b->config->offsets_topic_num_partitions,
-            .replication_factor = (int16_t)b->config->offsets_topic_replication_factor,
-            .configs = configs,
-            .n_configs = ARRAY_SIZE(configs),
-        };
-        rc = meta_create_topic(b->meta, &nt, &t, &error, &why);
-        free(segment_bytes);
+        rc = meta_create_internal_topic(b->meta, STR(OFFSETS_TOPIC), &t, &error, &why);
         if (rc < 0 || error) {
             diag_warn("cannot create %s: %s", OFFSETS_TOPIC, rc < 0 ? err_text(rc) : why.text);
             return 0;
