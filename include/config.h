@@ -30,7 +30,20 @@ enum config_support {
     CONFIG_ACCEPTED, /* known to Kafka, without meaning on one node: parsed, shown, otherwise ignored */
 };
 
-/* A row of either table. */
+const char *config_type_name(enum config_type type); /* "LONG" */
+
+/* What is checked beyond type, bounds and words. */
+enum config_rule {
+    CONFIG_RULE_NOT_EMPTY = 1,    /* a string or list holds something */
+    CONFIG_RULE_ITEMS = 2,        /* a list has no empty item; of equal ones the first stays */
+    CONFIG_RULE_ANY_CASE = 4,     /* one_of in upper or lower case */
+    CONFIG_RULE_REPLICAS = 8,     /* "*" or a list of partition:broker */
+    CONFIG_RULE_OFFSET_RESET = 16, /* earliest, latest or by_duration: with config_parse_duration's text */
+};
+/* A number that is null: an unset setting whose default is null (log.retention.ms). */
+#define CONFIG_NULL INT64_MIN
+
+/* A row of a table. */
 struct config_setting {
     const char *name;
     enum config_type type;
@@ -43,7 +56,9 @@ struct config_setting {
     const char *doc;
     size_t field_at;          /* of the value in struct config or struct topic_config; SIZE_MAX when none is kept */
     double min, max;          /* numbers: bounds, inclusive */
+    double also;              /* numbers: allowed beside the bounds; NAN: nothing */
     const char *const *one_of; /* strings and lists: what is allowed, NULL-terminated; NULL: anything */
+    unsigned rules;           /* enum config_rule bits */
 };
 extern const struct config_setting config_broker_settings[];
 extern const int config_n_broker_settings;
@@ -51,19 +66,38 @@ extern const struct config_setting config_topic_settings[];
 extern const int config_n_topic_settings;
 const struct config_setting *config_broker_setting(struct str name); /* NULL when not Kafka's nor ours */
 const struct config_setting *config_topic_setting(struct str name);
-/* The known name that is nearest to a mistyped one, or NULL. */
+/* A group's settings, as rows only: no struct holds them. */
+extern const struct config_setting config_group_settings[];
+extern const int config_n_group_settings;
+const struct config_setting *config_group_setting(struct str name);
+/* The known name that is nearest to a mistyped one, or NULL when none is near. A topic's setting leads to its broker
+ * synonym. */
 const char *config_nearest_broker_setting(struct str name);
+/* The broker setting that counts when `broker_name` is not set (log.retention.ms -> log.retention.minutes -> .hours), or
+ * NULL. With broker_synonym first it lists all synonyms of a topic setting, as DescribeConfigs does
+ * (ServerTopicConfigSynonyms). */
+const char *config_synonym_after(const char *broker_name);
+/* Where the list of all synonyms of a broker setting begins: log.retention.hours -> log.retention.ms; mostly itself. */
+const char *config_synonym_first(const char *broker_name);
 
-/* A parsed value: numbers and booleans in i or d, text in s (terminated, owned), a list as text with "," between. */
+/* A parsed value: numbers in i or d, text in s (terminated, owned), a list as text with "," between. */
 union config_value {
-    int64_t i;
+    int64_t i; /* CONFIG_NULL: null */
     double d;
     bool b;
     char *s; /* NULL: null */
 };
-/* Parses and checks one value as Kafka does (trimmed, booleans in any case, bounds, one_of). E_INVALID with a message that
- * names the setting and what would be valid. */
+/* Parses and checks one value as ConfigDef.parseType and the validators do (trimmed, booleans in any case, bounds, one_of;
+ * the null str only where the default is null). E_INVALID with a message that names the setting and what is wrong in Kafka's
+ * words. Unlike Kafka, NaN is no number. Text in `out` is the caller's to free. */
 int config_parse(const struct config_setting *st, struct str text, union config_value *out, struct errmsg *msg);
+/* Calls `fn` for each item of a list's canonical text ("a,b"; empty or NULL: none) until it returns other than 0, and
+ * returns that. */
+int config_list_each(const char *list, int (*fn)(void *arg, struct str item), void *arg);
+bool config_list_has(const char *list, const char *item);
+/* java.time.Duration.parse, "P1DT2H3M4.5S" in any case: to whole milliseconds, rounded down. False for other text and for
+ * what does not fit. */
+bool config_parse_duration(struct str text, int64_t *ms);
 /* The canonical text of a value, as DescribeConfigs shows it. Caller frees; NULL for null. */
 char *config_value_text(const struct config_setting *st, const union config_value *v);
 
@@ -109,19 +143,22 @@ struct config {
     int64_t effective_log_retention_ms; /* ms, else minutes, else hours */
     int64_t effective_log_roll_ms;
     int64_t effective_log_roll_jitter_ms;
+    int64_t effective_log_flush_ms; /* log.flush.interval.ms, else log.flush.scheduler.interval.ms */
     /* Every name that was set, with its text and source: also the accepted and the unknown ones. */
     struct config_given *given;
     int n_given;
+    char *file_name; /* as given to config_load_text; NULL without a file */
 };
-struct config_given {
+struct config_given { /* one per name: the last one given */
     char *name, *text;
     enum config_source source;
     int line; /* in the file; 0 for overrides */
 };
 
-/* Loading: init with defaults; the file (java.util.Properties format); overrides "key=value"; then finish, which checks what
- * concerns several settings, parses listeners and reports unknown names (a warning each with the nearest known name, an
- * error when strict) and accepted ones (one log line in all). Errors name file, line, key and what would be valid. */
+/* Loading: init with defaults; the file (java.util.Properties format, read as UTF-8, or as ISO 8859-1 when it is not); overrides
+ * "key=value"; then finish, which checks what concerns several settings, parses listeners and reports unknown names (a warning
+ * each with the nearest known name, an error when strict) and accepted ones (one log line in all). A name that the file sets
+ * twice gets a warning, and its last value. E_INVALID: the message names file, line, key and what would be valid. */
 void config_init(struct config *c);
 void config_release(struct config *c);
 int config_load_text(struct config *c, const char *file_name, struct bytes text, struct errmsg *msg);
@@ -152,6 +189,7 @@ struct topic_config {
 #undef C_CLASS
 #undef C_PASSWORD
     /* Derived. */
+    int64_t effective_segment_bytes; /* internal.segment.bytes, else segment.bytes */
     unsigned cleanup; /* enum cleanup_policy bits */
     enum timestamp_type timestamp_type;
     bool durable; /* flush.messages is 1: acknowledgements and the high watermark wait for the flush */
@@ -160,10 +198,13 @@ struct topic_config {
 struct config_pair {
     struct str name, value;
 };
-/* Starts from the broker's values (through the synonyms), then the overrides; `msg` names the first bad one. */
+/* Starts from the values of a finished broker config (through the synonyms), then the overrides; of two for one name the last
+ * counts. E_INVALID: `msg` says what is wrong with the first bad one in the words of Kafka's LogConfig, and `tc` needs no
+ * release. */
 int topic_config_init(struct topic_config *tc, const struct config *broker, const struct config_pair *overrides,
                       int n_overrides, struct errmsg *msg);
 void topic_config_release(struct topic_config *tc);
+/* The current value; of a setting without a field, its default. */
 char *topic_config_text(const struct topic_config *tc, const struct config_setting *st); /* caller frees; NULL for null */
 
 #endif
