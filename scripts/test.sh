@@ -44,6 +44,8 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktra
 
 scripts/install-deps test || exit 1
 step "lint" python3 tests/lint/test_lint.py
+step "wiregen" python3 tests/wiregen/test_wiregen.py
+step "config/server.properties" scripts/gen-server-properties --check
 step "build (asan)" build asan
 unit asan
 step "build (clang)" build clang

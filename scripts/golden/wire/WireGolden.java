@@ -21,15 +21,17 @@ import org.apache.kafka.common.protocol.ObjectSerializationCache;
 
 /**
  * Writes messages with Apache Kafka's own classes. Reads lines "name version" and prints for each
- * "name version defaults HEX", "name version named HEX" and "name version nulls HEX". In the second every field that the version has holds a value
- * made of its own name (see hash), so that a reader can tell whether it found each field in its place; arrays have one
- * struct or two values. The third is the second with null wherever the version has null.
+ * "name version defaults HEX", "name version named HEX" and "name version nulls HEX". In the second
+ * every field that the version has holds a value made of its own name (see hash), so that a reader
+ * can tell whether it found each field in its place; arrays have one struct or two values. The third
+ * is the second with null wherever the version has null.
  */
 public final class WireGolden {
     private static final String[] PLACES = {
         "org.apache.kafka.common.message.%sData", "org.apache.kafka.common.message.%s",
         "org.apache.kafka.common.metadata.%s", "org.apache.kafka.coordinator.group.generated.%s",
-        "org.apache.kafka.coordinator.transaction.generated.%s", "org.apache.kafka.coordinator.share.generated.%s",
+        "org.apache.kafka.coordinator.transaction.generated.%s",
+        "org.apache.kafka.coordinator.share.generated.%s",
         "org.apache.kafka.server.log.remote.metadata.storage.generated.%s",
     };
 
@@ -63,7 +65,8 @@ public final class WireGolden {
         } catch (NullPointerException e) { // a default of null where this version has no null
             return;
         }
-        System.out.println(line + " " + what + " " + (bytes.length == 0 ? "-" : HexFormat.of().formatHex(bytes)));
+        String hex = bytes.length == 0 ? "-" : HexFormat.of().formatHex(bytes);
+        System.out.println(line + " " + what + " " + hex);
     }
 
     private static byte[] written(Message message, short version) {
@@ -80,7 +83,8 @@ public final class WireGolden {
     private static Message filled(Class<?> type, short version, boolean nulls) throws Exception {
         Message message = (Message) type.getConstructor().newInstance();
         for (Field field : type.getDeclaredFields()) {
-            if (Modifier.isStatic(field.getModifiers()) || field.getName().startsWith("_") || isLink(field))
+            if (Modifier.isStatic(field.getModifiers()) || field.getName().startsWith("_")
+                || isLink(field))
                 continue;
             field.setAccessible(true);
             Object before = field.get(message);
@@ -104,7 +108,7 @@ public final class WireGolden {
             field.set(message, null);
             try {
                 written(message, version);
-            } catch (NullPointerException | UnsupportedVersionException e) { // the version has no null here
+            } catch (NullPointerException | UnsupportedVersionException e) { // no null here
                 field.set(message, before);
             }
         }
@@ -134,8 +138,10 @@ public final class WireGolden {
         return plain(name).hashCode();
     }
 
-    private static Object value(String name, Type generic, short version, boolean nulls) throws Exception {
-        Class<?> type = generic instanceof ParameterizedType p ? (Class<?>) p.getRawType() : (Class<?>) generic;
+    private static Object value(String name, Type generic, short version, boolean nulls)
+        throws Exception {
+        Class<?> type = (Class<?>) (generic instanceof ParameterizedType p ? p.getRawType() : generic);
+        byte[] bytes = plain(name).getBytes(StandardCharsets.UTF_8);
         int h = hash(name);
         if (type == byte.class || type == Byte.class) return (byte) h;
         if (type == short.class || type == Short.class) return (short) h;
@@ -144,10 +150,10 @@ public final class WireGolden {
         if (type == double.class) return h / 8.0;
         if (type == boolean.class) return true;
         if (type == String.class) return plain(name);
-        if (type == byte[].class) return plain(name).getBytes(StandardCharsets.UTF_8);
-        if (type == ByteBuffer.class) return ByteBuffer.wrap(plain(name).getBytes(StandardCharsets.UTF_8));
+        if (type == byte[].class) return bytes;
+        if (type == ByteBuffer.class) return ByteBuffer.wrap(bytes);
         if (type == Uuid.class) return new Uuid(h, (long) h * 31);
-        if (type.getSimpleName().equals("BaseRecords")) return records(name); // its package has moved
+        if (type.getSimpleName().equals("BaseRecords")) return records(name); // its package moved
         if (Message.class.isAssignableFrom(type)) return filled(type, version, nulls);
         if (List.class.isAssignableFrom(type)) return list(name, generic, version, nulls);
         return collection(type, version, nulls);
@@ -164,7 +170,8 @@ public final class WireGolden {
         return type.getMethod("readableRecords", ByteBuffer.class).invoke(null, bytes);
     }
 
-    private static List<Object> list(String name, Type generic, short version, boolean nulls) throws Exception {
+    private static List<Object> list(String name, Type generic, short version, boolean nulls)
+        throws Exception {
         Type element = ((ParameterizedType) generic).getActualTypeArguments()[0];
         List<Object> result = new ArrayList<>();
         result.add(value(name, element, version, nulls));
@@ -174,9 +181,11 @@ public final class WireGolden {
     }
 
     // A collection with keys: its add method takes the element's type.
-    private static Object collection(Class<?> type, short version, boolean nulls) throws Exception {
+    private static Object collection(Class<?> type, short version, boolean nulls)
+        throws Exception {
         Object result = type.getConstructor().newInstance();
-        Class<?> element = (Class<?>) ((ParameterizedType) type.getGenericSuperclass()).getActualTypeArguments()[0];
+        ParameterizedType parent = (ParameterizedType) type.getGenericSuperclass();
+        Class<?> element = (Class<?>) parent.getActualTypeArguments()[0];
         for (Method method : type.getMethods()) {
             if (method.getName().equals("add") && method.getParameterCount() == 1) {
                 method.invoke(result, filled(element, version, nulls));
