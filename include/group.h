@@ -48,6 +48,7 @@ struct group_call {
     struct list link;
     void *state;
 };
+/* Answers may be made at once: `done` can run before the function returns, and the call may be gone then. */
 void groupm_join(struct groupm *g, const struct group_client *who, const struct join_group_request *rq, int16_t version,
                  struct join_group_response *rsp, struct group_call *call);
 void groupm_sync(struct groupm *g, const struct sync_group_request *rq, int16_t version,
@@ -68,6 +69,10 @@ void groupm_delete(struct groupm *g, const struct delete_groups_request *rq, int
                    struct delete_groups_response *rsp, struct group_call *call);
 void groupm_offset_delete(struct groupm *g, const struct offset_delete_request *rq, int16_t version,
                           struct offset_delete_response *rsp, struct group_call *call);
+/* Nobody waits for the answer any more, or it must come now: a JoinGroup or SyncGroup that waits for other members ends with
+ * COORDINATOR_NOT_AVAILABLE, and `done` runs before this returns. The member stays what it was, as after a lost reply. A call
+ * that only waits to be durable is left alone. */
+void groupm_give_up(struct groupm *g, struct group_call *call);
 /* A topic is gone: its offsets go too. */
 void groupm_topic_deleted(struct groupm *g, struct str topic);
 /* Stopping: every call that waits is answered now (COORDINATOR_NOT_AVAILABLE). */

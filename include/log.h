@@ -19,6 +19,10 @@
  * Failure: a full disk (E_NOSPC) is a state: the append is cut back and refused, and service resumes when space returns.
  * Any other failed write and every failed flush takes the log directory offline for good: appends give E_OFFLINE, waits fire
  * with E_OFFLINE, readers keep what is durable. See src/log/README.md for the order of things.
+ *
+ * Lanes: each log directory has two, for commits and for background flushes. libuv's pool has 4 threads unless
+ * UV_THREADPOOL_SIZE says otherwise, which must be set before the first job: for no commit ever to wait for a thread it must be at
+ * least 2 x log directories + 1 for each other lane of the process.
  */
 #ifndef BARNABAS_LOG_H
 #define BARNABAS_LOG_H
@@ -45,11 +49,12 @@ struct logm_options {
  * the replay of the journal. Opens no partition. Errors, each with one clear line in msg: E_LOCKED, E_ACCESS, E_FORMAT, ... */
 int logm_open(struct env *env, const struct logm_options *options, struct logm **out, struct errmsg *msg);
 /* Writes checkpoints and, when everything is flushed, the clean-shutdown markers; releases everything. Call it when
- * logm_quiet says so, or at once to simulate a kill (clean = false writes nothing). */
+ * logm_quiet says so, or at once to simulate a kill (clean = false writes nothing; jobs that run must have ended). Waits that
+ * are left do not fire. */
 void logm_close(struct logm *m, bool clean);
 /* Asks for everything to be flushed and committed (a clean stop): call logm_turn until logm_quiet. */
 void logm_flush_all(struct logm *m);
-bool logm_quiet(const struct logm *m); /* no commit running or waiting, no job on any lane */
+bool logm_quiet(const struct logm *m); /* no commit running or waiting, no job on any lane, no wait due */
 
 struct uuid logm_cluster_id(const struct logm *m);
 int logm_n_dirs(const struct logm *m);
@@ -72,6 +77,8 @@ int logm_found_set_stray(struct logm *m, int i);
 
 /* The end of a turn; see above. */
 void logm_turn(struct logm *m);
+/* Waits came due while others fired: call logm_turn again before the loop sleeps. */
+bool logm_wants_turn(const struct logm *m);
 
 /* ---- one log: life ------------------------------------------------------------------------------------------------ */
 
@@ -107,16 +114,20 @@ enum log_origin {
     LOG_FROM_RAFT,         /* __cluster_metadata: offsets, epochs and timestamps are the caller's and must fit */
 };
 struct log_record_error {
-    int32_t batch_index;
-    const char *message; /* a literal or in the errmsg */
+    int32_t batch_index; /* of the record in its batch */
+    const char *message; /* in the arena */
 };
+#define LOG_RECORD_ERRORS_MAX 1000 /* named one by one */
 struct log_append {
     /* in */
     struct chunk *chunk; /* holds p; the log takes references of its own as it needs them */
     uint8_t *p;          /* patched in place: base offset, leader epoch, LogAppendTime */
     size_t n_bytes;
     enum log_origin origin;
+    struct arena *arena; /* for record_errors; NULL: none are wanted */
     /* out */
+    const struct log_record_error *record_errors; /* with error INVALID_RECORD or INVALID_TIMESTAMP: which records, why */
+    int32_t n_record_errors;
     int16_t error;       /* enum kafka_error: what the peer did wrong; nothing was written */
     struct errmsg reason; /* with error */
     int64_t base_offset, last_offset;

@@ -41,12 +41,19 @@ struct meta_topic {
     struct topic_config config; /* resolved: broker values under the own settings */
     bool internal;              /* __consumer_offsets, __transaction_state, __share_group_state */
     UT_hash_handle by_name, by_id;
+    /* meta's own */
+    char *unified; /* the name with '_' for '.', where it has one of them: two such names must differ; else NULL */
+    UT_hash_handle by_unified;
+    struct list changed_link; /* in meta's changed: what the observer has not been told yet */
+    unsigned changes;
+    int32_t first_new;
 };
-/* What the broker does when the metadata changes: called from apply, while running and not while loading. */
+/* What the broker does when the metadata changes: called while running and not while loading, when all records of the change are
+ * applied, before the deciding function returns. It may look, but not change metadata. NULL: nobody cares. */
 struct meta_observer {
     void (*topic_created)(void *arg, struct meta_topic *t);
     void (*partitions_added)(void *arg, struct meta_topic *t, int32_t first_new);
-    void (*topic_deleted)(void *arg, struct meta_topic *t); /* t dies after the call */
+    void (*topic_deleted)(void *arg, struct meta_topic *t); /* not found any more; t dies after the call */
     void (*topic_configured)(void *arg, struct meta_topic *t);
     void *arg;
 };
@@ -58,6 +65,7 @@ struct meta_endpoint {
 struct meta_options {
     const struct config *config;
     struct log *log; /* __cluster_metadata-0; borrowed */
+    const char *dir_path; /* the log's directory, where a KRaft snapshot may lie that is loaded first; NULL: none is */
     struct uuid cluster_id;
     int32_t node_id;
     const struct uuid *dir_ids;
@@ -82,9 +90,29 @@ struct meta_feature {
     int16_t level;
 };
 const struct meta_feature *meta_features(const struct meta *m, int *n); /* finalized levels */
+/* The levels that this broker knows (the Feature and MetadataVersion enums of Kafka 4.4). */
+struct meta_feature_range {
+    const char *name;
+    int16_t min, max;
+};
+extern const struct meta_feature_range meta_supported_features[];
+extern const int meta_n_supported_features;
 
-/* Topic.validate: 1..249 of [a-zA-Z0-9._-], not "." or "..". NULL when fine, else why not. */
-const char *meta_topic_name_fault(struct str name);
+/* ConfigResource.Type, in ConfigRecords and in the protocol. */
+enum meta_resource_type {
+    META_RESOURCE_TOPIC = 2,
+    META_RESOURCE_BROKER = 4, /* "": all brokers' */
+    META_RESOURCE_BROKER_LOGGER = 8,
+    META_RESOURCE_CLIENT_METRICS = 16,
+    META_RESOURCE_GROUP = 32,
+};
+/* The settings that the metadata holds for a resource, by name ascending; a topic's are its `configs`. Borrowed until the next
+ * change; NULL and 0 when there are none. */
+const struct config_pair *meta_configs(const struct meta *m, enum meta_resource_type type, struct str name, int *n);
+
+/* Topic.validate: 1..249 of [a-zA-Z0-9._-], not "." or "..". False with Kafka's text in why (which may be NULL). */
+bool meta_topic_name_valid(struct str name, struct errmsg *why);
+bool meta_topic_name_internal(struct str name); /* one of the three coordinators' topics */
 
 struct meta_new_topic {
     struct str name;
@@ -101,10 +129,19 @@ struct meta_assignment {
     const int32_t *broker_ids;
     int n_broker_ids;
 };
-/* ReplicationControlManager.createTopic: checks in its order, with its errors. *out may be NULL; with validate_only it stays NULL. */
+/* ReplicationControlManager.createTopic: checks in its order, with its errors. *out may be NULL; with validate_only, or with
+ * *error, it stays NULL. */
 int meta_create_topic(struct meta *m, const struct meta_new_topic *t, struct meta_topic **out, int16_t *error,
                       struct errmsg *why);
-/* What a create would have resulted in, or did: partitions and settings, for CreateTopics' reply v5+. */
+/* A topic's settings: its own (of two for one name the last) over the cluster's over the broker's. E_INVALID with Kafka's words. */
+int meta_topic_config(const struct meta *m, const struct config_pair *own, int n_own, struct topic_config *out,
+                      struct errmsg *msg);
+/* How many partitions it would have: assignments, num_partitions or num.partitions. */
+int32_t meta_new_topic_partitions(const struct meta *m, const struct meta_new_topic *t);
+/* One of the three coordinators' topics, with the partitions and settings that the broker's settings give it
+ * (DefaultAutoTopicCreationManager). */
+int meta_create_internal_topic(struct meta *m, struct str name, struct meta_topic **out, int16_t *error,
+                               struct errmsg *why);
 int meta_delete_topic(struct meta *m, struct meta_topic *t, int16_t *error, struct errmsg *why);
 int meta_create_partitions(struct meta *m, struct meta_topic *t, int32_t count, bool validate_only, int16_t *error,
                            struct errmsg *why);

@@ -52,13 +52,16 @@ struct net_options {
     int backlog;
     int send_buffer_bytes, receive_buffer_bytes; /* -1: the system's */
 };
-/* Binds and listens. E_INUSE, E_ACCESS, E_INVALID with one clear line in msg ("listener PLAINTEXT: localhost:9092 is taken ..."). */
+/* Binds and listens; raises the limit of open files. E_INUSE, E_ACCESS, E_INVALID with one clear line in msg ("listener PLAINTEXT:
+ * localhost:9092 is taken ..."); the loop must still run then, until libuv has let go of the handles. */
 int net_open(const struct net_options *options, struct net **out, struct errmsg *msg);
+void net_start(struct net *n); /* accepts and serves from here on; until then who connects waits in the backlog */
 int net_listener_port(const struct net *n, int listener);
 /* Stops accepting and reading; frames in work may still be answered. */
 void net_stop_reading(struct net *n);
 bool net_all_sent(const struct net *n); /* no frame in work, nothing left to send */
-/* Closes everything; `closed` runs for each connection; then, when libuv has let go of all handles, done(arg). */
+/* Closes everything; `closed` runs for each connection; then, when libuv has let go of all handles, done(arg). Not from within
+ * opened, frame or closed. */
 void net_close(struct net *n, void (*done)(void *arg), void *arg);
 void net_free(struct net *n); /* after done */
 

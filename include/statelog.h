@@ -50,7 +50,8 @@ struct statelog_entry {
 };
 /* Embedded in what waits; `then` runs once, from logm_turn: rc 0 or E_OFFLINE. */
 struct statelog_wait {
-    struct log_wait wait;
+    struct log_wait wait; /* zero-filled before first use, as all of it */
+    struct list link;     /* in the statelog's waits, so that closing finds them */
     void (*then)(struct statelog_wait *w, int rc);
 };
 /* Appends and applies. 0, or E_NOSPC, E_OFFLINE, E_LIMIT (an entry larger than a batch may be) with nothing appended or applied. n == 0 is

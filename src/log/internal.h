@@ -14,7 +14,22 @@ struct producers; /* producers.c: idempotent producer state */
 struct epochs;    /* epochs.c: leader-epoch-checkpoint */
 struct journal;   /* journal.c */
 
+/* Files of sealed segments that are kept open while idle, and files of segments in all: past it the longest unused are closed
+ * (never one with unflushed bytes: an error of its writeback could then be missed). */
+#define LOG_OPEN_SEALED_MAX 512
+#define LOG_OPEN_FILES_MAX 4096
+
 /* ---- a partition ---------------------------------------------------------------------------------------------------- */
+
+/* Where an offset is: `offset` begins a batch (or is the end) at `position` of the segment. */
+struct log_place {
+    int64_t offset; /* -1: nothing is known here */
+    int64_t segment_base;
+    uint64_t position;
+    uint64_t until; /* readers: the last read went up to here, so that the next one is found by a short walk */
+};
+#define LOG_PLACES_READERS 4 /* sequential readers that are remembered */
+#define LOG_PLACES_ENDS 16   /* ends of the last appends: where a high watermark will come to be */
 
 #define LOG_MAGIC 0x4c4f4731u
 struct log {
@@ -38,6 +53,15 @@ struct log {
     int64_t start_offset;
     int64_t end_offset;       /* in the file */
     uint64_t size_bytes;
+    bool dir_is_new;          /* the directory's own name is not durable yet */
+    bool names_are_new;       /* names in the directory are not durable yet */
+    bool metadata_is_new;     /* nor is what partition.metadata says */
+    uint64_t bytes_since_snapshot; /* of producer state */
+    int64_t extra_snapshots[2]; /* offsets of the newest two snapshots that are not at a segment's base, newer first; -1 */
+    struct log_place readers[LOG_PLACES_READERS];
+    struct log_place ends[LOG_PLACES_ENDS];
+    struct log_place bound;   /* of the highest bound (high watermark) that was looked up */
+    uint8_t reader_next, end_next;
 
     /* directory half */
     int64_t flushed_offset;    /* below it everything is durable; what a commit moves */
@@ -52,6 +76,13 @@ struct log {
     struct list in_awake;      /* in m->awake while waits are to be looked at in logm_turn */
     int64_t appended_since_flush; /* records; flush.messages > 1 counts them */
     struct mono first_unflushed;  /* flush.ms */
+    struct list committed_waits;  /* readable_waits of READ_COMMITTED: they look at the stable offset */
+    bool needs_sync;       /* bytes below the end are in no journal: the next commit syncs the segments */
+    bool flush_wanted;     /* on the flush lane, as soon as it is free */
+    bool in_flush;         /* the running flush covers it */
+    uint32_t names_in_flight; /* running jobs that sync names of this log */
+    int64_t journaled_end; /* end of the newest part in the journal; 0: none */
+    struct dir_entry *entry; /* what the directory half keeps of every partition, open or not */
 };
 
 /* ---- a log directory -------------------------------------------------------------------------------------------------- */
@@ -71,6 +102,13 @@ struct log_dir {
     struct list dirty;       /* struct log.in_dirty */
     struct journal *journal; /* NULL until the first durable append, and where log.journal.bytes is 0 */
     struct commit *commit;   /* commit.c's state */
+    struct flush *flush;     /* flush.c's state */
+    struct checkpoint *checkpoint; /* checkpoint.c's state */
+    struct list removals;    /* remove.c: struct removal.link */
+    struct dir_entry *entries; /* uthash by name_key: every partition directory in it, open or not */
+    int n_entries;
+    int n_unrecovered;       /* after an unclean stop: entries that were not opened yet, so not looked at */
+    bool offline_told;       /* options.offline was called */
 };
 
 #define LOGM_MAGIC 0x4c4f474du
@@ -86,9 +124,15 @@ struct logm {
     struct logm_found *found;
     int n_found;
     struct list awake; /* logs whose waits may fire */
-    struct checkpoints *checkpoints; /* checkpoint.c: recovery points, log start offsets, high watermarks as read at open */
     struct timer checkpoint_timer;
+    struct timer flush_timer; /* flush.ms */
+    struct timer expiry_timer; /* producer.id.expiration.check.interval.ms */
     bool stopping;
+    struct list due[3]; /* waits that fire in this turn: waits.c's enum due */
+
+    /* partition half: segments whose .log file is open (segment.in_open), longest unused first. Zero-filled is fine. */
+    struct list open_sealed, open_active;
+    uint32_t n_open_sealed, n_open_active;
 };
 
 /* ---- what the partition half offers ------------------------------------------------------------------------------------- */
@@ -97,6 +141,9 @@ struct logm {
  * start_offset, end_offset, size_bytes, epochs, producers; returns with recovery_point <= end_offset. */
 int log_load(struct log *l, bool create, struct errmsg *msg);
 void log_unload(struct log *l); /* closes files, frees everything of the partition half */
+/* Frees the struct that log_open made, with all in it; unloads first where that was not done. Its owner has taken it out of
+ * m->logs and out of every list. NULL is fine. */
+void log_free(struct log *l);
 /* What a flush of the segment files must do, as values for a lane: references to the files that have bytes below
  * `end` not yet flushed (segment .log of every dirty segment; indexes need no flush, they are rebuilt on doubt). */
 struct flush_list {
@@ -106,7 +153,9 @@ struct flush_list {
     uint32_t n_dirs, cap_dirs;
 };
 void flush_list_release(struct flush_list *f); /* core thread */
-/* Adds this log's unflushed segment files. Marks them as being flushed up to their present size; log_flushed says that it succeeded. */
+/* Adds this log's unflushed segment files: those that end past l->recovery_point. Nothing is marked: jobs of both lanes may hold
+ * collections of one log at the same time. log_flushed: the segment files are flushed below recovery_point (l->recovery_point has
+ * been set to it already, and never goes back). */
 void log_collect_flush(struct log *l, struct flush_list *f);
 void log_flushed(struct log *l, int64_t recovery_point);
 /* Adds only names (new segment files, the directory itself, its parent) that are not durable yet, and the file each names. */
@@ -114,12 +163,31 @@ void log_collect_names(struct log *l, struct flush_list *f);
 /* At a clean stop, after the flush: trims indexes as Kafka does, writes the producer snapshot at end_offset. Small files. */
 int log_finish(struct log *l);
 /* The producer snapshot and the like that a roll leaves behind is written by the partition half itself. */
-int log_expire_producers(struct log *l, struct wall now);
+void log_expire_producers(struct log *l, struct wall now);
 int64_t log_segment_base_of(const struct log *l, int64_t offset);
+/* The high watermark has moved: sets stable_offset from it and from the open transactions. */
+void log_bound_moved(struct log *l);
 
 /* ---- what the directory half offers --------------------------------------------------------------------------------------- */
 
-/* Bytes were appended to a segment file at `position`; c holds them until they are durable (NULL: p is not kept, and the
+/* log_open is, in this order: dir_place; the struct, filled; log_attach (sets up the fields of the directory half, so that log_load may
+ * call commit_named); log_load; log_opened (flushed_offset, high_watermark, stable_offset := end_offset; enters m->logs). When
+ * log_load fails: log_detach, log_free. */
+/* Where a partition's directory is (*exists), or where a new one goes: `wanted`, or for -1 the online directory with the fewest
+ * partitions. E_OFFLINE. */
+int dir_place(const struct logm *m, const char *name_key, int wanted, struct log_dir **out, bool *exists);
+void log_attach(struct log *l);
+void log_opened(struct log *l);
+void log_detach(struct log *l); /* out of every list and of m->logs; waits fire with E_CANCELED; what is queued is dropped */
+/* l->config was changed; whether it was durable before. Moves the high watermark or asks for a commit, where that follows. */
+void commit_config_changed(struct log *l, bool was_durable);
+/* l->start_offset has moved: its checkpoint is to be written. */
+void checkpoint_start_moved(struct log *l);
+/* The recovery point that is durably written in the checkpoint; -1 none. Whoever replaces what is in a segment (the cleaner) may do
+ * so only below it: the journal could otherwise be replayed over the new contents. */
+int64_t checkpoint_recovery_point_written(const struct log *l);
+
+/* Bytes were appended to a segment file at `position`, l->end_offset is past them already; c holds them until they are durable (NULL: p is not kept, and the
  * commit syncs the segment instead of journaling them). Sets high_watermark at once where the topic is not durable. */
 void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t n_bytes, int64_t segment_base,
                      uint64_t position, int32_t n_records);

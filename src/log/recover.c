@@ -1,0 +1,336 @@
+/* Recovery of one log after an unclean stop, or where a clean one does not look like it.
+ *
+ * Owner: struct log, core thread, before the log is served.
+ *
+ * Happy path: forget the page cache -> find the recovery point in its segment -> producers and
+ *             epochs up to it -> from there on check every batch (length, CRC, offsets that follow
+ *             one another) and build indexes, producers, epochs -> cut at the first bad one ->
+ *             write what is kept past the recovery point again, and sync it.
+ * Invariant:  what is below the recovery point is trusted (its headers lead to it); what is kept
+ *             past it was checked and is on the disk when log_recover returns.
+ * Failures:   nothing good behind a bad batch: a torn tail, cut (mark: recover_torn_tail). Good
+ *             batches behind it: rot; they are kept aside (".corrupt"), with an error line. The
+ *             same below the recovery point: E_CORRUPT, the log is not served, nothing is changed.
+ *             A sync that fails: E_OFFLINE.
+ */
+#include "segment.h"
+
+#define SCAN_BYTES (1024 * 1024) /* read at a time */
+
+struct recovery {
+    struct log *l;
+    struct errmsg *msg;
+    int64_t trusted; /* the recovery point */
+    bool strict;     /* a gap in the offsets is damage */
+    struct wall now;
+    /* where the scan is */
+    int i; /* in segment i */
+    uint64_t position;
+    int64_t expected; /* the next batch begins here, or, in a compacted log, after */
+    /* where what must be written again begins */
+    int first_i;
+    uint64_t first_position;
+    bool bad;
+};
+
+static struct segment *here(const struct recovery *r)
+{
+    return r->l->segments[r->i];
+}
+
+/* ---- up to the recovery point --------------------------------------------------------------- */
+
+/* Headers only, up to the recovery point. */
+static int walk_trusted(struct recovery *r)
+{
+    struct segment *s = here(r);
+    struct walk w;
+    struct batch b;
+    uint64_t position;
+    int rc = trust_indexes(s, r->trusted, &r->position, &r->expected);
+
+    if (rc == 0)
+        rc = walk_init(&w, s, r->position, s->size_bytes);
+    while (rc >= 0 && r->expected < r->trusted) {
+        rc = walk_next(&w, &b, &position);
+        if (rc > 0 && b.base_offset < r->expected)
+            rc = E_CORRUPT;
+        if (rc <= 0)
+            break;
+        if (b.base_offset >= r->trusted)
+            break;
+        segment_index_batch(s, &b, position);
+        r->position = w.position;
+        r->expected = batch_last_offset(&b) + 1;
+    }
+    if (rc == E_CORRUPT || rc == E_EOF) {
+        r->bad = true;
+        return 0;
+    }
+    return MIN(rc, 0);
+}
+
+/* ---- from there on -------------------------------------------------------------------------- */
+
+struct window {
+    struct file *file;
+    struct buf bytes; /* of the file from `at` on */
+    uint64_t at;
+};
+
+/* The batch at r->position, whole, or NULL when there is none that could be read: *rc tells why. */
+static const uint8_t *read_batch(struct recovery *r, struct window *w, struct batch *b, int *rc)
+{
+    struct segment *s = here(r);
+    uint64_t left = s->size_bytes - r->position;
+    uint64_t want = BATCH_HEADER_BYTES;
+
+    *rc = left < want ? E_CORRUPT : 0;
+    for (int round = 0; *rc == 0 && round < 2; round++) {
+        if (r->position < w->at || r->position + want > w->at + w->bytes.n) {
+            uint64_t n = MIN(left, MAX(want, SCAN_BYTES));
+
+            w->bytes.n = 0;
+            w->at = r->position;
+            *rc = file_pread_full(w->file, buf_grow(&w->bytes, n), n, w->at);
+        }
+        if (*rc == 0 && round == 0) {
+            *rc = batch_decode(w->bytes.p + (r->position - w->at), b) < 0 ? E_CORRUPT : 0;
+            want = b->total_bytes;
+            if (*rc == 0 && want > left)
+                *rc = E_CORRUPT;
+        }
+    }
+    if (*rc == 0 && batch_check(w->bytes.p + (r->position - w->at), want, b) < 0)
+        *rc = E_CORRUPT;
+    return *rc == 0 ? w->bytes.p + (r->position - w->at) : NULL;
+}
+
+/* The CRC covers neither the base offset nor the length: offsets must follow one another. */
+static bool follows(const struct recovery *r, const struct batch *b)
+{
+    const struct segment *s = here(r);
+    bool gap = b->base_offset > r->expected;
+
+    if (b->base_offset < r->expected ||
+        b->base_offset - s->base_offset > INT32_MAX - (int64_t)b->last_offset_delta)
+        return false;
+    return !gap || !r->strict || (r->l->config.cleanup & CLEANUP_COMPACT);
+}
+
+static void take_batch(struct recovery *r, const struct batch *b, const uint8_t *p)
+{
+    struct log *l = r->l;
+
+    segment_index_batch(here(r), b, r->position);
+    producers_apply(l->producers, b, p, (struct wall){NO_TIMESTAMP});
+    epochs_assign(l->epochs, b->leader_epoch, b->base_offset);
+    r->position += b->total_bytes;
+    r->expected = batch_last_offset(b) + 1;
+}
+
+/* One segment, from r->position. */
+static int scan_segment(struct recovery *r)
+{
+    struct segment *s = here(r);
+    struct window w = {0};
+    struct batch b;
+    int rc = segment_file(s, &w.file);
+
+    buf_init(&w.bytes);
+    while (rc == 0 && !r->bad && r->position < s->size_bytes) {
+        const uint8_t *p = read_batch(r, &w, &b, &rc);
+
+        if (p && follows(r, &b)) {
+            take_batch(r, &b, p);
+        } else if (p || rc == E_CORRUPT || rc == E_EOF) {
+            r->bad = true;
+            rc = 0;
+        }
+    }
+    buf_release(&w.bytes);
+    return rc;
+}
+
+/* The next segment must begin where this one ends. */
+static bool next_follows(const struct recovery *r)
+{
+    int64_t base = r->l->segments[r->i + 1]->base_offset;
+    bool gap = base > r->expected;
+
+    return base >= r->expected && (!gap || !r->strict || (r->l->config.cleanup & CLEANUP_COMPACT));
+}
+
+static int scan(struct recovery *r)
+{
+    int rc = 0;
+
+    while (rc == 0 && !r->bad) {
+        rc = scan_segment(r);
+        if (rc < 0 || r->bad || r->i + 1 == r->l->n_segments)
+            break;
+        if (!next_follows(r)) {
+            r->bad = true;
+            break;
+        }
+        rc = segment_finish(here(r));
+        r->i++;
+        r->position = 0;
+        r->expected = MAX(r->expected, here(r)->base_offset);
+        if (rc == 0)
+            rc = trust_indexes(here(r), here(r)->base_offset, &r->position, &r->expected);
+    }
+    return rc;
+}
+
+/* ---- what is bad ---------------------------------------------------------------------------- */
+
+static int cut(struct recovery *r)
+{
+    struct log *l = r->l;
+    bool good = salvage_any(l, r->i, r->position, r->expected);
+    uint64_t bytes = here(r)->size_bytes - r->position;
+    int rc = 0;
+
+    if (good && r->expected < r->trusted) {
+        errmsg_set(r->msg,
+                   "segment %lld is corrupt at position %llu (offset %lld), below the recovery "
+                   "point %lld, and good "
+                   "batches follow",
+                   (long long)here(r)->base_offset, (unsigned long long)r->position,
+                   (long long)r->expected, (long long)r->trusted);
+        return E_CORRUPT;
+    }
+    if (good) {
+        MARK(recover_rot);
+        diag_error("%s: corrupt at offset %lld (segment %lld, position %llu), and good batches "
+                   "follow: cut there, the rest is kept "
+                   "in *.corrupt",
+                   l->path, (long long)r->expected, (long long)here(r)->base_offset,
+                   (unsigned long long)r->position);
+        rc = salvage(l, r->i, r->position);
+        l->names_are_new = true;
+    } else {
+        MARK(recover_torn_tail);
+        diag_warn("%s: a torn tail of %llu bytes is cut at offset %lld", l->path,
+                  (unsigned long long)bytes, (long long)r->expected);
+    }
+    if (rc == 0)
+        rc = log_cut(l, r->i, r->position, r->expected);
+    return rc;
+}
+
+/* ---- what is kept --------------------------------------------------------------------------- */
+
+/* The same bytes again: pages that a failed flush has marked clean are written this time. */
+static int rewrite(struct segment *s, uint64_t from, uint8_t *bytes)
+{
+    struct file *f;
+    int rc = segment_file(s, &f);
+
+    for (uint64_t at = from; rc == 0 && at < s->size_bytes; at += SCAN_BYTES) {
+        size_t n = MIN(SCAN_BYTES, s->size_bytes - at);
+
+        rc = file_pread_full(f, bytes, n, at);
+        if (rc == 0)
+            rc = file_pwrite(f, bytes, n, at);
+    }
+    return rc == 0 ? file_datasync(f) : rc;
+}
+
+static int make_durable(struct recovery *r)
+{
+    struct log *l = r->l;
+    uint8_t *bytes = xmalloc(SCAN_BYTES);
+    int rc = 0;
+
+    for (int i = r->first_i; rc == 0 && i < l->n_segments; i++)
+        rc = rewrite(l->segments[i],
+                     i == r->first_i ? MIN(r->first_position, l->segments[i]->size_bytes) : 0,
+                     bytes);
+    free(bytes);
+    if (rc == 0)
+        rc = vfs_sync_dir(l->m->env->vfs, l->path);
+    if (rc == 0)
+        rc = vfs_sync_dir(l->m->env->vfs, l->dir->path);
+    if (rc < 0)
+        return dir_fail(l->dir, "sync after recovery", l->path, rc);
+    /* Where no flush was ever noted, nobody may have synced this file: the first commit does. */
+    l->metadata_is_new = r->trusted == 0;
+    l->names_are_new = l->metadata_is_new;
+    l->recovery_point = l->end_offset;
+    return 0;
+}
+
+/* Nothing lies past the recovery point. */
+static bool nothing_to_do(struct recovery *r)
+{
+    struct log *l = r->l;
+
+    if (r->bad || l->names_are_new || r->first_i + 1 < l->n_segments ||
+        r->first_position < log_active(l)->size_bytes)
+        return false;
+    /* Of a log that never had a commit not even the names are sure. */
+    l->names_are_new = l->end_offset == 0;
+    l->dir_is_new = l->end_offset == 0;
+    l->metadata_is_new = l->end_offset == 0;
+    l->recovery_point = l->end_offset;
+    return true;
+}
+
+static void forget_cache(const struct recovery *r)
+{
+    for (int i = r->first_i; i < r->l->n_segments; i++) {
+        struct file *f;
+
+        if (segment_file(r->l->segments[i], &f) == 0)
+            (void)file_drop_cache(f); /* advice; what is kept is written again anyway */
+    }
+}
+
+static int up_to_trusted(struct recovery *r)
+{
+    struct log *l = r->l;
+    int rc = walk_trusted(r);
+
+    if (rc < 0)
+        return rc;
+    if (!r->bad && r->expected < r->trusted && r->position == here(r)->size_bytes)
+        diag_error("%s: ends at offset %lld, before its recovery point %lld", l->path,
+                   (long long)r->expected, (long long)r->trusted);
+    if (l->epochs->n == 0)
+        rc = epochs_replay(l, l->segments[0]->base_offset, r->expected);
+    return rc < 0 ? rc : snapshot_load(l, r->expected);
+}
+
+int log_recover(struct log *l, bool strict, struct errmsg *msg)
+{
+    struct recovery r = {.l = l, .msg = msg, .trusted = l->recovery_point, .strict = strict};
+    int rc;
+
+    ASSERT_CORE();
+    errmsg_set(msg, "%s", l->path);
+    r.first_i = r.i = MAX(0, log_segment_floor(l, r.trusted));
+    forget_cache(&r);
+    rc = up_to_trusted(&r);
+    r.first_position = r.position;
+    if (rc == 0)
+        rc = scan(&r);
+    if (rc == 0 && r.bad)
+        rc = cut(&r);
+    l->end_offset = r.expected;
+    if (rc == 0 && nothing_to_do(&r))
+        return 0;
+    if (rc == 0)
+        rc = make_durable(&r);
+    if (rc < 0) {
+        errmsg_wrap(msg, "recovery (%s)", err_text(rc));
+        return rc;
+    }
+    epochs_truncate_end(l->epochs, l->end_offset);
+    l->epochs->changed = true;
+    if (epochs_save(l) < 0 || snapshot_save(l, l->end_offset) < 0)
+        trace("derived files not written after recovery", l->end_offset,
+              0); /* the next start does without them */
+    return 0;
+}
