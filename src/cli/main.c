@@ -1,0 +1,67 @@
+/* barnabas: the command.
+ *
+ * Happy path: arguments -> settings -> serve, until it is told to stop.
+ */
+#include "args.h"
+#include "serve.h"
+#include "settings.h"
+
+#include <malloc.h>
+
+/* One thread for each lane that must not wait (commits, reads, cleaning, ...); libuv starts them when first needed. */
+#define POOL_THREADS "8"
+
+/* Few arenas and a fixed threshold: memory that was needed once goes back to the system. */
+static void tune_memory(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+static int fail(int exit_code, const struct errmsg *msg)
+{
+    fprintf(stderr, "barnabas: %s\n", msg->text);
+    return exit_code;
+}
+
+static int run(const struct args *a)
+{
+    struct vfs *vfs = vfs_posix_new();
+    struct errmsg msg = {0};
+    struct config c;
+    int exit_code = EXIT_CODE_START;
+
+    sys_install_diag_clock();
+    config_init(&c);
+    if (settings_load(&c, a, vfs, &msg) == 0)
+        exit_code = serve(a, &c, vfs, &msg);
+    if (msg.text[0])
+        fail(exit_code, &msg);
+    config_release(&c);
+    vfs_posix_free(vfs);
+    return exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    struct errmsg msg = {0};
+    struct args a;
+    int exit_code;
+
+    tune_memory();
+    setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
+    if (args_parse(&a, argc, argv, &msg) < 0) {
+        exit_code = fail(EXIT_CODE_USAGE, &msg);
+    } else if (a.action == ARGS_HELP) {
+        args_print_help(stdout);
+        exit_code = EXIT_CODE_OK;
+    } else if (a.action == ARGS_VERSION) {
+        args_print_version(stdout);
+        exit_code = EXIT_CODE_OK;
+    } else {
+        exit_code = run(&a);
+    }
+    args_release(&a);
+    return exit_code;
+}
