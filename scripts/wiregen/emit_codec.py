@@ -252,7 +252,7 @@ class Codec:
         if each.spec.ignorable or each.spec.versions == self.versions:
             return []
         present = condition(each.spec.versions, self.versions)
-        return [f"ASSERT(({present}) || !({self.differs(each)}));"]
+        return [f"ASSERT_SLOW(({present}) || !({self.differs(each)}));"]
 
     def put_tags(self, struct):
         tagged = sorted((f for f in struct.fields if f.spec.tagged), key=lambda f: f.spec.tag)

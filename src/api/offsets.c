@@ -85,7 +85,8 @@ static void fill_found(struct request *rq, list_row *row, const struct found *fo
     }
     row->offset = found->offset;
     row->timestamp = found->timestamp;
-    row->leader_epoch = found->epoch;
+    if (rq->version >= 4)
+        row->leader_epoch = found->epoch;
 }
 
 static void list_partition(struct request *rq, struct meta_topic *t, int16_t topic_error,
