@@ -87,7 +87,7 @@ int log_roll(struct log *l, int64_t base_offset)
 
 static int roll_if_due(struct log *l, const struct append_bytes *w, struct wall now)
 {
-    bool roll;
+    bool roll = false;
     int rc = segment_need_indexes(log_active(l));
 
     if (rc == 0)

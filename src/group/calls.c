@@ -1,0 +1,128 @@
+/* How answers leave, and who waits for other members.
+ *
+ * Owner: a call is its caller's until `done`; core thread.
+ *
+ * Happy path: the answer is filled -> call_end -> statelog_after -> all that it saw is durable ->
+ * done. Invariant:  a parked call is in groupm.parked and in exactly one of its member's `join` and
+ * `sync`. Failures:   E_OFFLINE reaches `done` as call->rc: the connection is closed without an
+ * answer.
+ */
+#include "internal.h"
+
+void call_end_now(struct group_call *call, int rc)
+{
+    call->rc = rc;
+    call->done(call);
+}
+
+static void call_durable(struct statelog_wait *w, int rc)
+{
+    call_end_now(CONTAINER_OF(w, struct group_call, wait), rc);
+}
+
+void call_end(struct group_shard *s, struct group_call *call)
+{
+    if (!s || !s->log) {
+        call_end_now(call, 0);
+        return;
+    }
+    statelog_after(s->log, &call->wait, call_durable);
+}
+
+/* ---- several shards */
+
+struct call_all {
+    struct group_call *call;
+    int n_left, rc;
+};
+struct call_part {
+    struct statelog_wait wait;
+    struct call_all *all;
+};
+
+static void part_durable(struct statelog_wait *w, int rc)
+{
+    struct call_all *all = CONTAINER_OF(w, struct call_part, wait)->all;
+
+    ASSERT(all->n_left > 0);
+    if (rc < 0)
+        all->rc = rc;
+    if (--all->n_left == 0)
+        call_end_now(all->call, all->rc);
+}
+
+void call_end_all(struct group_shard **shards, int n, struct group_call *call)
+{
+    struct call_all *all = arena_alloc(call->arena, sizeof(*all));
+    struct call_part *parts = arena_array(call->arena, (size_t)n, sizeof(*parts));
+
+    all->call = call;
+    for (int i = 0; i < n; i++) {
+        if (!shards[i] || !shards[i]->log)
+            continue;
+        parts[i].all = all;
+        all->n_left++;
+        statelog_after(shards[i]->log, &parts[i].wait, part_durable);
+    }
+    if (all->n_left == 0)
+        call_end_now(call, 0);
+}
+
+/* ---- waiting for other members */
+
+struct parked *call_park(struct groupm *m, struct group_call *call, struct member *member,
+                         int16_t version)
+{
+    struct parked *p = arena_alloc(call->arena, sizeof(*p));
+
+    p->call = call;
+    p->member = member;
+    p->version = version;
+    call->state = p;
+    list_push(&m->parked, &call->link);
+    return p;
+}
+
+void call_unpark(struct parked *p)
+{
+    struct member *m = p->member;
+
+    ASSERT(p->call->state == p);
+    if (m->join == p)
+        m->join = NULL;
+    else if (m->sync == p)
+        m->sync = NULL;
+    list_remove(&p->call->link);
+    p->call->state = NULL;
+}
+
+static void parked_give_up(struct parked *p)
+{
+    struct group_call *call = p->call;
+
+    if (p->join)
+        answer_join_error(p->member->id, KE_COORDINATOR_NOT_AVAILABLE, p->version, call->arena,
+                          p->join);
+    else
+        p->sync->error_code = KE_COORDINATOR_NOT_AVAILABLE;
+    call_unpark(p);
+    call_end_now(call, 0);
+}
+
+void groupm_give_up(struct groupm *m, struct group_call *call)
+{
+    ASSERT(m->magic == GROUPM_MAGIC);
+    if (call->state)
+        parked_give_up(call->state);
+}
+
+void groupm_stop(struct groupm *m)
+{
+    struct list *first;
+
+    ASSERT_CORE();
+    ASSERT(m->magic == GROUPM_MAGIC);
+    m->stopping = true;
+    while ((first = list_first(&m->parked)))
+        parked_give_up(CONTAINER_OF(first, struct group_call, link)->state);
+}

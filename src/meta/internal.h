@@ -1,0 +1,139 @@
+/* The inside of meta. */
+#ifndef BARNABAS_META_INTERNAL_H
+#define BARNABAS_META_INTERNAL_H
+
+#include "meta.h"
+#include "wire.h"
+
+#define META_MAGIC              0x4d455441u
+#define META_FRAME_VERSION      1
+#define META_PRODUCER_IDS_BLOCK 1000
+/* A snapshot is read whole. */
+#define META_SNAPSHOT_BYTES_MAX ((size_t)1 << 30)
+
+/* MetadataRecordType: what we read or write of it. */
+enum meta_record_type {
+    RECORD_REGISTER_BROKER = 0,
+    RECORD_TOPIC = 2,
+    RECORD_PARTITION = 3,
+    RECORD_CONFIG = 4,
+    RECORD_PARTITION_CHANGE = 5,
+    RECORD_REMOVE_TOPIC = 9,
+    RECORD_FEATURE_LEVEL = 12,
+    RECORD_PRODUCER_IDS = 15,
+    RECORD_BROKER_REGISTRATION_CHANGE = 17,
+    RECORD_BEGIN_TRANSACTION = 23,
+    RECORD_END_TRANSACTION = 24,
+    RECORD_ABORT_TRANSACTION = 25,
+};
+
+/* meta_topic.changes */
+enum meta_change {
+    CHANGE_CREATED = 1,
+    CHANGE_PARTITIONS = 2,
+    CHANGE_CONFIG = 4,
+    CHANGE_DELETED = 8,
+};
+
+/* Settings of one resource that is not a topic. */
+struct meta_resource {
+    char *key; /* "<type>/<name>" */
+    struct config_pair *pairs;
+    int n_pairs;
+    UT_hash_handle hh;
+};
+
+/* A record that waits for the end of its transaction. */
+struct meta_held {
+    struct bytes value; /* owned */
+    int64_t offset;
+};
+
+struct meta {
+    uint32_t magic;
+    struct env *env;
+    const struct config *config; /* borrowed */
+    int32_t node_id;
+    struct uuid *dir_ids;
+    int64_t *dir_partitions; /* how many partitions each directory was given */
+    int n_dir_ids;
+    struct meta_observer observer;
+    struct log *log_file; /* borrowed */
+    struct statelog *log;
+
+    struct meta_topic *by_name, *by_id,
+        *by_unified; /* owners: by_name, and `changed` for the deleted */
+    int n_topics;
+    struct meta_topic **sorted; /* NULL when it must be made anew */
+    struct meta_resource *resources;
+    struct meta_feature *features; /* names owned */
+    int n_features;
+    int64_t broker_epoch;
+    int64_t producer_id_next;
+
+    bool loading;
+    int64_t
+        snapshot_end; /* while loading: records of the log below it are in the snapshot already */
+    int32_t snapshot_epoch;
+    int load_error; /* while loading: the first thing that forbids serving */
+    struct errmsg load_why;
+    bool in_transaction;
+    struct meta_held *held;
+    int n_held, cap_held;
+    struct list changed; /* of struct meta_topic.changed_link */
+};
+
+/* ---- pairs.c: settings as text, by name ascending, owned */
+const struct config_pair *meta_pairs_find(const struct config_pair *pairs, int n,
+                                          struct str name); /* NULL */
+void meta_pairs_set(struct config_pair **pairs, int *n, struct str name,
+                    struct str value); /* null value: removes */
+void meta_pairs_release(struct config_pair **pairs, int *n);
+
+/* ---- topics.c: the tables of topics */
+struct meta_topic *meta_topic_add(struct meta *m, struct str name, struct uuid id);
+void meta_topic_remove(struct meta *m,
+                       struct meta_topic *t); /* out of the tables; dies when it was told about */
+void meta_topic_free(struct meta_topic *t);
+void meta_topic_changed(struct meta *m, struct meta_topic *t, unsigned change);
+struct meta_partition *meta_topic_partition_add(struct meta_topic *t); /* the next one */
+const struct meta_topic *meta_topic_colliding(const struct meta *m, struct str name); /* NULL */
+/* Tells the observer, resolves settings, frees the deleted: after loading and after each change. */
+void meta_settle(struct meta *m);
+
+/* ---- apply.c */
+void meta_apply(void *machine, const struct statelog_record *r);
+/* A framed record. offset is for messages. */
+void meta_apply_value(struct meta *m, struct bytes value, int64_t offset);
+const struct wire_message_info *meta_record_info(enum meta_record_type type);
+void meta_load_failed(struct meta *m, int rc, const char *fmt, ...)
+    PRINTF_LIKE(3, 4); /* keeps the first */
+void meta_drop_held(struct meta *m);
+
+/* ---- snapshot.c: the newest KRaft snapshot of the directory, if there is one */
+int meta_load_snapshot(struct meta *m, const char *dir_path, struct errmsg *msg);
+
+/* ---- propose.c */
+struct meta_proposal {
+    struct buf bytes; /* the values, one after the other */
+    struct statelog_entry
+        *entries; /* of value only n is set, until meta_propose: bytes moves while it grows */
+    int n, cap;
+};
+void meta_proposal_init(struct meta_proposal *p);
+void meta_proposal_release(struct meta_proposal *p);
+/* Adds a record: `record` is the struct of that type. */
+void meta_proposal_put(struct meta_proposal *p, enum meta_record_type type, int16_t version,
+                       const void *record);
+/* create.c: PartitionRecords for from..to-1, each in the directory with the fewest partitions. */
+void meta_proposal_put_partitions(const struct meta *m, struct meta_proposal *p,
+                                  struct uuid topic_id, int32_t from, int32_t to);
+/* One atomic change: one batch, or a KRaft transaction over several. Applied and told when it
+ * returns 0. */
+int meta_propose(struct meta *m, struct meta_proposal *p);
+
+/* ---- start.c: what each start writes */
+int meta_start(struct meta *m, const struct meta_options *options, struct errmsg *msg);
+struct meta_feature *meta_feature_find(const struct meta *m, struct str name); /* NULL */
+
+#endif
