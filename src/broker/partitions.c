@@ -7,6 +7,15 @@
  */
 #include "parts.h"
 
+/* The log directory that the metadata names; -1, any, when it names none of ours. */
+static int dir_of(const struct broker *b, struct uuid id)
+{
+    for (int i = 0; i < logm_n_dirs(b->logm); i++)
+        if (uuid_eq(logm_dir_id(b->logm, i), id))
+            return i;
+    return -1;
+}
+
 int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make,
                struct log **out)
 {
@@ -20,7 +29,8 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
     *out = p->log;
     if (p->log || (!make && !log_exists(b->logm, t->name, partition)))
         return 0;
-    rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch, -1, &p->log,
+    rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch,
+                  dir_of(b, p->dir_id), &p->log,
                   &msg);
     if (rc < 0)
         diag_error("cannot open the log of %s-%d: %s", t->name, partition, msg.text);

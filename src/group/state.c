@@ -46,7 +46,6 @@ bool group_can_rebalance(const struct group *g)
     return allowed[g->state][GROUP_PREPARING];
 }
 
-#ifdef BARNABAS_SLOW_ASSERTS
 static bool counts_agree(const struct group *g)
 {
     uint32_t n_awaiting = 0;
@@ -55,7 +54,6 @@ static bool counts_agree(const struct group *g)
         n_awaiting += m->awaiting_join;
     return n_awaiting == g->n_awaiting_join && HASH_CNT(by_id, g->members) == g->n_members;
 }
-#endif
 
 void group_move(struct group *g, enum group_state to)
 {

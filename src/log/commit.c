@@ -21,6 +21,8 @@
 #define COMMIT_SMALL_BYTES (512u << 10) /* as a whole; */
 #define COMMIT_SMALL_BYTES_PER_LOG                                                                 \
     (64u << 10) /* or on average: then one write beats so many syncs */
+#define COMMIT_UNNOTED_BYTES                                                                       \
+    (64u << 20) /* synced past the written recovery points: what a start after a kill reads again */
 
 struct parts {
     struct commit_part *p;
@@ -43,6 +45,7 @@ struct commit {
     struct flush_list names, files;
     bool sync_all;
     bool journaled;
+    uint64_t unnoted_bytes; /* synced in segments since recovery points were last asked to be written */
     struct journal_write write;
     /* the lane's */
     struct vfs *vfs;
@@ -305,6 +308,14 @@ static void commit_count(struct commit *c)
         metric_add(m, M_log_commit_journal_bytes_total, (int64_t)c->taken.total_bytes);
 }
 
+static void note_synced(struct commit *c)
+{
+    if (c->journaled || c->unnoted_bytes < COMMIT_UNNOTED_BYTES)
+        return;
+    c->unnoted_bytes = 0;
+    checkpoint_want(c->d, CHECKPOINT_RECOVERY);
+}
+
 static void commit_done(struct job *j)
 {
     struct commit *c = CONTAINER_OF(j, struct commit, job);
@@ -326,6 +337,7 @@ static void commit_done(struct job *j)
             if (cl->synced)
                 recovery_point_moved(cl->l, cl->end);
         }
+        note_synced(c);
         commit_count(c);
         journal_want(d);
     }
@@ -349,8 +361,10 @@ void commit_start(struct log_dir *d)
     c->running = true;
     take_parts(c, some_stay);
     c->journaled = use_journal(c);
-    if (!c->journaled)
+    if (!c->journaled) {
+        c->unnoted_bytes += c->taken.total_bytes;
         parts_drop(&c->taken); /* the segments have them */
+    }
     collect(c);
     if (d->offline) { /* a file could not be opened */
         commit_put(c);

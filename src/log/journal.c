@@ -145,7 +145,7 @@ static int read_header(struct file *f, uint64_t *generation, uint64_t *file_byte
     int rc;
 
     *usable = false;
-    rc = file_drop_cache(f);
+    rc = file_drop_cache(f, 0);
     if (rc == 0)
         rc = file_size(f, &size);
     if (rc == 0)

@@ -281,10 +281,11 @@ static bool nothing_to_do(struct recovery *r)
 static void forget_cache(const struct recovery *r)
 {
     for (int i = r->first_i; i < r->l->n_segments; i++) {
+        uint64_t from = i == r->first_i ? r->first_position : 0;
         struct file *f;
 
         if (segment_file(r->l->segments[i], &f) == 0)
-            (void)file_drop_cache(f); /* advice; what is kept is written again anyway */
+            (void)file_drop_cache(f, from); /* advice; what is kept is written again anyway */
     }
 }
 
@@ -309,11 +310,10 @@ int log_recover(struct log *l, bool strict, struct errmsg *msg)
     int rc;
 
     ASSERT_CORE();
-    errmsg_set(msg, "%s", l->path);
     r.first_i = r.i = MAX(0, log_segment_floor(l, r.trusted));
-    forget_cache(&r);
     rc = up_to_trusted(&r);
     r.first_position = r.position;
+    forget_cache(&r); /* of what is past the recovery point, only the device knows */
     if (rc == 0)
         rc = scan(&r);
     if (rc == 0 && r.bad)

@@ -143,11 +143,6 @@ static int touch(struct replay *r, const char *path, struct file **file)
     rc = vfs_open(r->d->m->env->vfs, path, VFS_WRITE, file);
     if (rc == E_NOENT)
         return 0;
-    if (rc == 0) { /* after a failed fsync the page cache may hold what the disk does not */
-        rc = file_drop_cache(*file);
-        if (rc < 0)
-            file_unref(*file);
-    }
     if (rc < 0) {
         errmsg_set(r->msg, "%s: %s", path, err_text(rc));
         return rc;
@@ -198,7 +193,9 @@ static int replay_batch(struct replay *r, struct file *f, const uint8_t *p, cons
         MARK(replay_would_leave_a_hole);
         return 0;
     }
-    rc = is_taken(r, f, b, position);
+    rc = file_drop_cache(f, position); /* after a failed fsync it may hold what the disk does not */
+    if (rc == 0)
+        rc = is_taken(r, f, b, position);
     if (rc != 0)
         return MIN(rc, 0);
     MARK(replay_writes);

@@ -189,9 +189,10 @@ int posix_file_lock(struct file *f)
     return err_from_errno(errno);
 }
 
-int posix_file_drop_cache(struct file *f)
+int posix_file_drop_cache(struct file *f, uint64_t from)
 {
-    int error_number = posix_fadvise(fd_of(f), 0, 0, POSIX_FADV_DONTNEED);
+    uint64_t page = from & ~(uint64_t)4095; /* a page that is named in part stays */
+    int error_number = posix_fadvise(fd_of(f), (off_t)page, 0, POSIX_FADV_DONTNEED);
 
     return error_number ? err_from_errno(error_number) : 0;
 }

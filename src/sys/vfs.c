@@ -310,10 +310,10 @@ int file_lock(struct file *f)
     return rc_checked(f->ops->file_lock(f));
 }
 
-int file_drop_cache(struct file *f)
+int file_drop_cache(struct file *f, uint64_t from)
 {
     ASSERT(file_sound(f));
-    return rc_checked(f->ops->file_drop_cache(f));
+    return rc_checked(f->ops->file_drop_cache(f, from));
 }
 
 bool file_is_warm(struct file *f, uint64_t at, size_t n)

@@ -61,7 +61,7 @@ int mem_file_reserve(struct file *f, uint64_t at, uint64_t n);
 int mem_file_size(struct file *f, uint64_t *out);
 int mem_file_set_mtime(struct file *f, struct wall mtime);
 int mem_file_lock(struct file *f);
-int mem_file_drop_cache(struct file *f);
+int mem_file_drop_cache(struct file *f, uint64_t from);
 bool mem_file_is_warm(struct file *f, uint64_t at, size_t n);
 int mem_file_fd(struct file *f);
 void mem_file_close(struct file *f);

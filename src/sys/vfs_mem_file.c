@@ -188,7 +188,7 @@ int mem_file_lock(struct file *f)
     return 0;
 }
 
-int mem_file_drop_cache(struct file *f)
+int mem_file_drop_cache(struct file *f, uint64_t from)
 {
     (void)mem_file_of(f);
     return 0;

@@ -18,7 +18,7 @@ int posix_file_reserve(struct file *f, uint64_t at, uint64_t n);
 int posix_file_size(struct file *f, uint64_t *out);
 int posix_file_set_mtime(struct file *f, struct wall mtime);
 int posix_file_lock(struct file *f);
-int posix_file_drop_cache(struct file *f);
+int posix_file_drop_cache(struct file *f, uint64_t from);
 bool posix_file_is_warm(struct file *f, uint64_t at, size_t n);
 int posix_file_fd(struct file *f);
 void posix_file_close(struct file *f);

@@ -1,5 +1,5 @@
-/* A whole broker in one test process: over the in-memory vfs, the simulated clock and lanes, with
- * no socket.
+/* A whole broker in one test process: over the in-memory vfs (or any other), the simulated clock and
+ * lanes, with no socket.
  *
  *   box_start(&b, "key=value", ..., NULL);  conn = box_connect(&b);
  *   rsp = box_call(conn, 3, 12, &request);   sends one request, turns until its reply is there,
@@ -18,6 +18,13 @@ struct box {
     struct broker *broker;
     struct arena arena; /* decoded replies; until box_end */
     struct list conns;
+    bool owns_ground; /* the vfs and the clock are the box's */
+    /* Called with true before the broker starts or ends, and with false after: what may block there. May be
+     * NULL. */
+    void (*blocking)(struct box *b, bool on);
+    bool (*deaf)(struct box *b); /* true: replies do not reach the clients any more. May be NULL. */
+    bool tolerant;               /* a reply whose file cannot be read closes its connection */
+    void *arg;                   /* the test's */
 };
 struct box_reply {
     struct list link;
@@ -36,6 +43,16 @@ struct box_conn {
 
 /* Overrides are "key=value", the list ends with NULL. Every file is in memory. */
 void box_start(struct box *b, ...);
+/* The same on a vfs and a clock of the caller's, which outlive the box. */
+void box_start_on(struct box *b, struct vfs *vfs, struct clock *clock, ...);
+/* The steps, for tests where they may fail. box_init_on: everything but the broker; overrides end with
+ * NULL. box_try_start: 0 or the E_* that the broker did not start with. box_try_stop: a clean stop, or as
+ * if killed; false: a clean stop did not come to its end, and the broker was freed as if killed. There is
+ * no broker afterwards. box_release: after box_try_stop. */
+void box_init_on(struct box *b, struct vfs *vfs, struct clock *clock, const char *const *overrides);
+int box_try_start(struct box *b, struct errmsg *msg);
+bool box_try_stop(struct box *b, bool clean);
+void box_release(struct box *b);
 void box_restart(
     struct box *b,
     bool clean);             /* stops (or kills) the broker and starts it again on the same files */
@@ -53,6 +70,8 @@ uint64_t box_send_raw(struct box_conn *c, struct bytes body);
 void *box_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version);
 /* Send, turn until the reply is there (at most some turns; the clock stands), decode. */
 void *box_call(struct box_conn *c, int16_t key, int16_t version, const void *request);
+/* As box_call, but NULL where no reply comes or the connection is closed. */
+void *box_try_call(struct box_conn *c, int16_t key, int16_t version, const void *request);
 
 /* Shorthands. */
 void box_create_topic(struct box_conn *c, const char *name, int32_t n_partitions,

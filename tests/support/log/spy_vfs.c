@@ -144,9 +144,9 @@ static int spy_lock(struct file *f)
     return file_lock(file_of(f)->under);
 }
 
-static int spy_drop_cache(struct file *f)
+static int spy_drop_cache(struct file *f, uint64_t from)
 {
-    return file_drop_cache(file_of(f)->under);
+    return file_drop_cache(file_of(f)->under, from);
 }
 
 static bool spy_is_warm(struct file *f, uint64_t at, size_t n)

@@ -193,7 +193,7 @@ static void reserve_sync_and_drop_leave_the_content(void **state)
     assert_int_equal(size, 3);
     assert_int_equal(file_datasync(f), 0);
     assert_true(file_is_warm(f, 0, 3));
-    assert_int_equal(file_drop_cache(f), 0);
+    assert_int_equal(file_drop_cache(f, 0), 0);
     assert_int_equal(file_pread_full(f, text, 3, 0), 0);
     assert_memory_equal(text, "abc", 3);
     file_unref(f);
