@@ -29,6 +29,7 @@ struct broker {
     int32_t node_id;
     int64_t producer_id_next, producer_id_end; /* the block in use */
     struct list requests; /* api's: in work */
+    struct list deletions; /* partitions.c: topics whose end is not durable yet */
     bool stopping;
     bool failed; /* the last log directory went offline: the process ends with 74 */
     void *api;   /* api's own state (fetch sessions) */

@@ -62,6 +62,13 @@ static bool acks_valid(int16_t acks)
     return acks >= -1 && acks <= 1;
 }
 
+/* Whether the bytes that the header of a first batch announces are there (ProduceRequest.validateRecords). */
+static bool holds_a_batch(const struct wire_records *records)
+{
+    return records->p && records->n_bytes >= BATCH_HEADER_BYTES &&
+           get_be32(records->p + BATCH_LENGTH_AT) <= records->n_bytes - BATCH_PREFIX_BYTES;
+}
+
 /* What must hold before the log is asked: KafkaApis.handleProduceRequest,
  * ReplicaManager.appendRecordsToLeader. */
 static int16_t part_allowed(struct produce *p, const struct meta_topic *t, int32_t partition,
@@ -78,7 +85,7 @@ static int16_t part_allowed(struct produce *p, const struct meta_topic *t, int32
         return KE_INVALID_TOPIC_EXCEPTION;
     if (body->acks == -1 && t->config.min_insync_replicas > 1)
         return KE_NOT_ENOUGH_REPLICAS;
-    if (!records->p || records->n_bytes < BATCH_HEADER_BYTES) {
+    if (!holds_a_batch(records)) {
         *why = STR("A produce request must hold exactly one record batch for each partition");
         return KE_INVALID_RECORD;
     }

@@ -81,6 +81,7 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
     b->config = options->config;
     b->node_id = (int32_t)options->config->node_id;
     list_init(&b->requests);
+    list_init(&b->deletions);
     b->security = security_new();
     b->quota = quota_new();
     rc = logm_open(env, &lo, &b->logm, msg);
@@ -140,6 +141,7 @@ void broker_free(struct broker *b, bool clean)
         groupm_free(b->groups);
     if (b->meta)
         meta_close(b->meta);
+    broker_deletions_release(b);
     if (b->logm)
         logm_close(b->logm, clean);
     quota_free(b->quota);

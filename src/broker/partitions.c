@@ -16,6 +16,8 @@ static int dir_of(const struct broker *b, struct uuid id)
     return -1;
 }
 
+static bool is_being_deleted(const struct broker *b, const char *topic);
+
 int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make,
                struct log **out)
 {
@@ -29,6 +31,10 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
     *out = p->log;
     if (p->log || (!make && !log_exists(b->logm, t->name, partition)))
         return 0;
+    if (is_being_deleted(b, t->name)) { /* an older topic of this name has not let go of its directories */
+        *out = NULL;
+        return E_AGAIN;
+    }
     rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch,
                   dir_of(b, p->dir_id), &p->log,
                   &msg);
@@ -46,16 +52,65 @@ static void partitions_added(void *arg, struct meta_topic *t, int32_t first_new)
 {
 }
 
+/* A topic that the metadata has no more, while that is not durable: a power cut may still bring it back, so its
+ * directories keep their names until then. */
+struct deletion {
+    struct statelog_wait wait;
+    struct list link; /* in broker.deletions */
+    char *topic;
+    int32_t n_logs;
+    struct log *logs[];
+};
+
+static void deletion_free(struct deletion *d)
+{
+    list_remove(&d->link);
+    free(d->topic);
+    free(d);
+}
+
+static void deletion_durable(struct statelog_wait *w, int rc)
+{
+    struct deletion *d = CONTAINER_OF(w, struct deletion, wait);
+
+    for (int32_t i = 0; rc == 0 && i < d->n_logs; i++)
+        log_delete(d->logs[i]);
+    deletion_free(d);
+}
+
+void broker_deletions_release(struct broker *b)
+{
+    LIST_FOREACH_SAFE(it, &b->deletions)
+    {
+        deletion_free(CONTAINER_OF(it, struct deletion, link));
+    }
+}
+
+static bool is_being_deleted(const struct broker *b, const char *topic)
+{
+    LIST_FOREACH(it, &b->deletions)
+    {
+        if (strcmp(CONTAINER_OF(it, struct deletion, link)->topic, topic) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void topic_deleted(void *arg, struct meta_topic *t)
 {
     struct broker *b = arg;
-    struct log *log;
+    struct deletion *d = xcalloc(1, sizeof(*d) + (size_t)t->n_partitions * sizeof(d->logs[0]));
 
+    d->topic = xstrdup(t->name);
     for (int32_t i = 0; i < t->n_partitions; i++) {
+        struct log *log;
+
         if (broker_log(b, t, i, false, &log) == 0 && log)
-            log_delete(log);
+            d->logs[d->n_logs++] = log;
         t->partitions[i].log = NULL;
     }
+    list_push(&b->deletions, &d->link);
+    meta_after(b->meta, &d->wait, deletion_durable);
     if (b->groups)
         groupm_topic_deleted(b->groups, str_of(t->name));
 }
