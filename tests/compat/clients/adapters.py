@@ -109,7 +109,8 @@ class KafkaPythonMember(Member):
         self.thread.start()
 
     def poll(self):
-        for messages in self.consumer.poll(timeout_ms=100).values():
+        # Long enough for a rebalance to end within it: kafka-python 3.0 loses an assignment that comes between two polls.
+        for messages in self.consumer.poll(timeout_ms=2000).values():
             self.received += [(m.partition, m.offset, m.value) for m in messages]
         self.assignment = {p.partition for p in self.consumer.assignment()}
 
