@@ -59,6 +59,9 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
 int32_t broker_offsets_topic(struct broker *b);
 /* The next producer id; 0 or E_*. Its block may not be durable yet: reply after meta_after. */
 int broker_producer_id(struct broker *b, int64_t *producer_id);
+/* A hash over topics, their settings, what their partitions hold, and groups, in a defined order: the same before a clean stop and after
+ * the next start. Opens the logs of partitions that have one. */
+uint64_t broker_digest(struct broker *b);
 /* For log lines. */
 uint64_t broker_n_partitions(const struct broker *b);
 

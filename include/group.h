@@ -77,6 +77,10 @@ void groupm_give_up(struct groupm *g, struct group_call *call);
 void groupm_topic_deleted(struct groupm *g, struct str topic);
 /* Stopping: every call that waits is answered now (COORDINATOR_NOT_AVAILABLE). */
 void groupm_stop(struct groupm *g);
+/* A hash over the groups, their members and offsets, for broker_digest; the same before a clean stop and after the start where
+ * groupm_settled said that no group was in a rebalance. */
+uint64_t groupm_digest(const struct groupm *g);
+bool groupm_settled(const struct groupm *g);
 /* Which shard: Utils.abs(group_id.hashCode()) % n. */
 int32_t group_shard_of(struct str group_id, int32_t n_shards);
 

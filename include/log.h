@@ -85,10 +85,11 @@ bool logm_wants_turn(const struct logm *m);
 /* Opens a partition's log, or makes it in the directory `dir` (-1: the one with the fewest logs). After an unclean stop this
  * recovers it: from the recovery point, truncating at the first bad batch. A new log is cheap: its directory and
  * files are made at once, their names become durable with the first commit. E_NOSPC, E_OFFLINE, E_CORRUPT (good batches after a bad
- * one, inside what was flushed: the log is not served) ... `config` is copied; later changes with log_set_config. */
+ * one, inside what was flushed: the log is not served) ... After an unclean stop a log that could not be opened is refused with
+ * E_OFFLINE from then on, until the next start. `config` is copied; later changes with log_set_config. */
 int log_open(struct logm *m, const char *topic, int32_t partition, struct uuid topic_id,
              const struct topic_config *config, int32_t leader_epoch, int dir, struct log **out, struct errmsg *msg);
-/* Whether the partition has a directory already (without opening it). */
+/* Whether the partition has a directory already (without opening it), be it in a log directory that is offline. */
 bool log_exists(const struct logm *m, const char *topic, int32_t partition);
 /* Drops it from memory at once (waits fire with E_CANCELED from the next turn), renames the directory to
  * "<topic>-<p>.<uuid>-delete" and removes that after file.delete.delay.ms on a lane. */

@@ -64,4 +64,26 @@ int statelog_propose_control(struct statelog *s, enum control_type type, struct 
 void statelog_after(struct statelog *s, struct statelog_wait *w, void (*then)(struct statelog_wait *, int));
 void statelog_wait_cancel(struct statelog_wait *w);
 
+/* Entries that are written one after the other into one buffer, which moves while it grows: until they are sent each is known
+ * by its place. Zero-filled is empty. */
+struct statelog_place {
+    size_t at, key_end, end; /* in bytes: the key is [at, key_end), the value [key_end, end) */
+    bool has_key, has_value; /* false: null, which is not empty */
+};
+struct statelog_proposal {
+    struct buf bytes; /* to be written to between begin and key_end or value_end */
+    struct statelog_place *items;
+    int n, cap;
+};
+void statelog_proposal_init(struct statelog_proposal *p);
+void statelog_proposal_release(struct statelog_proposal *p);
+/* One entry: begin; the key's bytes, key_end; the value's bytes, value_end. What is left out is null. */
+void statelog_proposal_begin(struct statelog_proposal *p);
+void statelog_proposal_key_end(struct statelog_proposal *p);
+void statelog_proposal_value_end(struct statelog_proposal *p);
+/* One of the n entries; its bytes are good until the next is written. */
+struct statelog_entry statelog_proposal_entry(const struct statelog_proposal *p, int i);
+/* statelog_propose of all, in the order of items. 0 without an entry. The proposal stays its owner's. */
+int statelog_proposal_send(const struct statelog_proposal *p, struct statelog *s);
+
 #endif

@@ -3,7 +3,8 @@
  * Owner: the request; rows live in its arena.
  *
  * Happy path: names and ids, doubles out -> known? allowed? -> removed one by one -> the reply when
- * all is durable. Failures:   per topic. Nobody learns of a topic that they may not describe.
+ *             all is durable.
+ * Failures:   per topic. Nobody learns of a topic that they may not describe.
  */
 #include "rows.h"
 

@@ -4,8 +4,8 @@
  *
  * Happy path: api_frame -> header -> handler by key and version -> body into the arena -> handler.
  * Failures:   a frame that cannot be read, an unknown API key or version closes that connection
- * with one log line, as Kafka does; only ApiVersions has an answer for an unknown version
- * (KIP-511). Nothing else is touched.
+ *             with one log line, as Kafka does; only ApiVersions has an answer for an unknown
+ *             version (KIP-511). Nothing else is touched.
  */
 #include "internal.h"
 
@@ -173,8 +173,7 @@ int api_in_work(const struct broker *b)
     return n;
 }
 
-/* ---- the ends of a request
- * --------------------------------------------------------------------------------------- */
+/* ---- the ends of a request ------------------------------------------------------------------- */
 
 #define REPLY_CHUNK_MIN 512
 
@@ -287,9 +286,7 @@ void request_reply_after_meta(struct request *rq)
     meta_after(rq->broker->meta, &mr->wait, meta_durable);
 }
 
-/* ---- shorthands
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- shorthands ------------------------------------------------------------------------------ */
 
 bool request_allowed(struct request *rq, enum acl_operation op, enum acl_resource resource,
                      struct str name)

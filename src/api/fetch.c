@@ -4,11 +4,12 @@
  * lane.
  *
  * Happy path: plan (fetch_session.c) -> read each partition: a range of a segment file -> enough
- * bytes, or an error, or no time left? -> ranges that are not in the page cache are warmed on a
- * lane -> reply: header and ranges, sent by sendfile. Else wait: on every partition's readable
- * mark, and on the clock; then read again. Invariant:  a file in a part is a reference that
- * fetch_forget drops; a part waits only while the request has not been answered. Failures:   a read
- * that fails is KAFKA_STORAGE_ERROR of its partition.
+ *             bytes, or an error, or no time left? -> ranges that are not in the page cache are
+ *             warmed on a lane -> reply: header and ranges, sent by sendfile. Else wait: on every
+ *             partition's readable mark, and on the clock; then read again.
+ * Invariant:  a file in a part is a reference that fetch_forget drops; a part waits only while the
+ *             request has not been answered.
+ * Failures:   a read that fails is KAFKA_STORAGE_ERROR of its partition.
  */
 #include "fetch.h"
 
@@ -26,9 +27,7 @@ struct fetch {
 
 static const uint8_t no_records[1];
 
-/* ---- reading
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Tells a client whose log is not ours where they part (KIP-595's tag in the reply;
  * UnifiedLog.lastOffsetForLeaderEpoch). */
@@ -144,9 +143,7 @@ static bool enough(const struct fetch *f)
     return f->any_error || f->n_bytes >= (uint64_t)f->min_bytes || f->plan.n_parts == 0;
 }
 
-/* ---- answering
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static void fill_part(struct fetch *f, struct fetch_part *part,
                       struct fetch_response_responses_partitions *rsp)
@@ -238,9 +235,7 @@ static void fetch_reply(struct fetch *f)
     free(files);
 }
 
-/* ---- cold ranges
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- cold ranges ----------------------------------------------------------------------------- */
 
 #define WARM_STEP_BYTES (256 * 1024)
 
@@ -298,9 +293,7 @@ static void fetch_send(struct fetch *f)
                 warm_work, warm_done);
 }
 
-/* ---- waiting
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void fetch_woken(struct log_wait *w, int rc);
 

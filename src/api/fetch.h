@@ -1,4 +1,5 @@
-/* Fetch: what fetch.c (reading, waiting, answering) and fetch_session.c (what a session remembers) share. */
+/* Fetch: what fetch.c (reading, waiting, answering) and fetch_session.c (what a session remembers)
+ * share. */
 #ifndef BARNABAS_API_FETCH_H
 #define BARNABAS_API_FETCH_H
 
@@ -19,7 +20,7 @@ struct fetch_part {
 
     /* What reading it gave. */
     int16_t error;
-    struct log *log; /* NULL: nothing was ever written to it, or error */
+    struct log *log;   /* NULL: nothing was ever written to it, or error */
     struct file *file; /* a reference */
     uint64_t position;
     uint32_t n_bytes;
@@ -30,12 +31,13 @@ struct fetch_part {
     struct fetch *fetch;
 };
 
-/* Fills parts from the request and its session, as FetchManager.newContext does. Returns a kafka_error for the whole request. */
+/* Fills parts from the request and its session, as FetchManager.newContext does. Returns a
+ * kafka_error for the whole request. */
 struct fetch_plan {
     struct fetch_part *parts; /* in the arena */
     int32_t n_parts;
-    bool incremental;         /* answer only what changed */
-    int32_t session_id;       /* to be answered; 0: none */
+    bool incremental;              /* answer only what changed */
+    int32_t session_id;            /* to be answered; 0: none */
     struct fetch_session *session; /* valid while fetch_session_same says so */
     uint64_t session_edit;
 };
@@ -49,7 +51,7 @@ struct api_state {
     struct fetch_session *sessions; /* uthash by id */
     struct list session_age;        /* least recently used first */
     uint64_t session_edits;
-    struct lane cold_lanes[2];      /* reads that must wait for the device */
+    struct lane cold_lanes[2]; /* reads that must wait for the device */
     uint32_t cold_next;
 };
 struct api_state *api_state(struct broker *b);

@@ -6,9 +6,10 @@
  * Any edit of a session takes a new edit number: a fetch that waited compares it before it uses
  * pointers into the session.
  *
- *   id 0, epoch 0: full fetch, make a session      id n, epoch 0: forget n, then the same
- *   id 0, epoch -1: full fetch without a session    id n, epoch -1: forget n, full fetch
- *   id n, epoch e: incremental; e must be the next one
+ *   epoch  | id 0                            | id n
+ *   0      | full fetch, makes a session     | forgets n, then the same
+ *   -1     | full fetch without a session    | forgets n, then the same
+ *   e > 0  | refused                         | incremental; e must be the next one
  */
 #include "fetch.h"
 
@@ -66,8 +67,7 @@ struct api_state *api_state(struct broker *b)
     return s;
 }
 
-/* ---- a session's partitions
- * ----------------------------------------------------------------------------------------- */
+/* ---- a session's partitions ------------------------------------------------------------------ */
 
 static struct session_part *part_new(struct str name, struct uuid id, int32_t partition)
 {
@@ -138,9 +138,7 @@ static void session_apply_request(struct fetch_session *s, const struct fetch_re
     }
 }
 
-/* ---- sessions
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- sessions -------------------------------------------------------------------------------- */
 
 static struct fetch_session *session_find(struct api_state *st, int32_t id)
 {
@@ -212,9 +210,7 @@ static struct fetch_session *session_new(struct request *rq, struct api_state *s
     return s;
 }
 
-/* ---- plans
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static void plan_from_request(struct request *rq, struct fetch_plan *plan)
 {

@@ -3,7 +3,7 @@
  * Owner: struct offsets_request, in the request's arena; core thread.
  *
  * Happy path: authorize the group and its topics -> the group coordinator gets what is allowed ->
- * `done` when durable -> rows that were refused are put back in their places -> reply.
+ *             `done` when durable -> rows that were refused are put back in their places -> reply.
  */
 #include "groups.h"
 

@@ -4,7 +4,8 @@
  * Owner: struct group_request, in the request's arena; core thread.
  *
  * Happy path: authorize -> the group coordinator decides -> `done` when all that the answer says is
- * durable -> reply. A JoinGroup or SyncGroup may wait for other members: `hurry` ends that.
+ *             durable -> reply. A JoinGroup or SyncGroup may wait for other members: `hurry` ends
+ *             that.
  * Failures:   a flush that failed closes the connection without an answer.
  */
 #include "groups.h"

@@ -3,17 +3,16 @@
  * Owner: the request; rows live in its arena.
  *
  * Happy path: the topics that are asked for (all, by name, by id) -> made where that is allowed ->
- * a row each -> the reply when the metadata that it shows is durable. Failures:   per topic, an
- * error code in its row; a request that contradicts its version, the same error in every row.
+ *             a row each -> the reply when the metadata that it shows is durable.
+ * Failures:   per topic, an error code in its row; a request that contradicts its version, the same
+ *             error in every row.
  *
  * A missing topic that may be made is made and shown at once. Apache Kafka answers
  * UNKNOWN_TOPIC_OR_PARTITION first, while its controller makes the topic; clients then ask again.
  */
 #include "rows.h"
 
-/* ---- partitions
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- partitions ------------------------------------------------------------------------------ */
 
 static bool all_dirs_offline(const struct broker *b)
 {
@@ -59,9 +58,7 @@ static void fill_partitions(struct request *rq, const struct meta_topic *t,
     }
 }
 
-/* ---- topics
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- topics ---------------------------------------------------------------------------------- */
 
 static struct metadata_response_topics *new_row(struct request *rq, struct str name)
 {
@@ -237,8 +234,7 @@ static void asked_topics(struct request *rq)
     }
 }
 
-/* ---- requests that contradict themselves
- * ------------------------------------------------------------------------------- */
+/* ---- requests that contradict themselves ----------------------------------------------------- */
 
 /* Versions 10 and 11 have ids in their form, but must not use them (KAFKA-12701); in 12 one of both
  * must be there. */
@@ -275,9 +271,7 @@ static void refuse(struct request *rq, int16_t error)
     rsp->error_code = error;
 }
 
-/* ---- the cluster
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the cluster ----------------------------------------------------------------------------- */
 
 static struct str cluster_id(struct request *rq)
 {

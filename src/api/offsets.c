@@ -1,7 +1,7 @@
 /* ListOffsets and OffsetForLeaderEpoch.
  *
  * Happy path: topic -> partition -> what the log knows -> reply at once. Finding a time may read a
- * few batches.
+ *             few batches.
  */
 #include "internal.h"
 

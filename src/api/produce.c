@@ -3,10 +3,11 @@
  * Owner: struct produce, in the request's arena; core thread.
  *
  * Happy path: for each partition: authorize -> find -> log_append (checks, offsets, page cache) ->
- * acks=all waits until the log says durable -> when the last one is, reply. acks=1 replies at once,
- * acks=0 never. Failures:   what a batch did wrong is its partition's error; the others go on. A
- * flush that failed closes the connection without an answer: "maybe written" has no other truthful
- * one. acks=0 with an error closes too, as in Kafka.
+ *             acks=all waits until the log says durable -> when the last one is, reply. acks=1
+ *             replies at once, acks=0 never.
+ * Failures:   what a batch did wrong is its partition's error; the others go on. A flush that
+ *             failed closes the connection without an answer: "maybe written" has no other truthful
+ *             one. acks=0 with an error closes too, as in Kafka.
  */
 #include "internal.h"
 
@@ -62,7 +63,8 @@ static bool acks_valid(int16_t acks)
     return acks >= -1 && acks <= 1;
 }
 
-/* Whether the bytes that the header of a first batch announces are there (ProduceRequest.validateRecords). */
+/* Whether the bytes that the header of a first batch announces are there
+ * (ProduceRequest.validateRecords). */
 static bool holds_a_batch(const struct wire_records *records)
 {
     return records->p && records->n_bytes >= BATCH_HEADER_BYTES &&

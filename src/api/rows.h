@@ -26,9 +26,8 @@ struct api_synonym {
     struct str name, value;
     int8_t source;
 };
-#define API_SYNONYMS_MAX                                                                           \
-    13 /* four sources of at most three names, and one own value before them  \
-                             */
+/* Four sources of at most three names, and one own value before them. */
+#define API_SYNONYMS_MAX 13
 /* What a broker setting has its value from, and every value that this one covers, the effective
  * first (ConfigHelper.configSynonyms). Texts live in the arena or as long as the config. Returns
  * how many. */

@@ -3,8 +3,8 @@
  * Owner: the request; rows live in its arena.
  *
  * Happy path: the names from the cursor's on, sorted -> rows until the limit of partitions is used
- * up -> the next cursor. Failures:   a cursor that is not among the topics, or negative:
- * INVALID_REQUEST in every row.
+ *             up -> the next cursor.
+ * Failures:   a cursor that is not among the topics, or negative: INVALID_REQUEST in every row.
  */
 #include "rows.h"
 

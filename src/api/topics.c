@@ -3,8 +3,9 @@
  * Owner: the request; rows live in its arena.
  *
  * Happy path: doubles out, authorization -> every topic checked -> the limits of one request ->
- * created one by one -> the reply when all is durable. Failures:   per topic, with Kafka's words; a
- * request that is too large, or has no time, fails whole and changes nothing.
+ *             created one by one -> the reply when all is durable.
+ * Failures:   per topic, with Kafka's words; a request that is too large, or has no time, fails
+ *             whole and changes nothing.
  */
 #include "rows.h"
 
@@ -144,8 +145,7 @@ static int64_t check_all(const struct creations *c)
     return n;
 }
 
-/* ---- what the reply shows of a topic, from version 5 on (KIP-525)
- * ------------------------------------------------------------ */
+/* ---- what the reply shows of a topic, from version 5 on (KIP-525) ---------------------------- */
 
 static int by_name(const void *a, const void *b)
 {

@@ -2,11 +2,11 @@
  *
  * Owner: one request (or one piece of work); its thread only.
  *
- *     blocks -> newest block [ header | used ... | at -> free ... end ) -> older block -> ... ->
- * NULL
+ *     blocks -> newest [ older | used ... | at: free ... | end ) -> older [ older | ... ) -> NULL
  *
  * Happy path: init -> alloc (moves `at`) ... -> release frees every block. Blocks double from 4 KB
- * to 64 KB; what is large gets a block of its own, so that the rest of the newest one is not lost.
+ *             to 64 KB; what is large gets a block of its own, so that the rest of the newest one
+ *             is not lost.
  * Invariant:  at and end are 16-aligned and at <= end; total_bytes is what all blocks take.
  * Failures:   none; sizes were checked against a limit before.
  */

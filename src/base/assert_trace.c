@@ -4,7 +4,7 @@
  * fields are atomic, so a writer that was overtaken by 4,096 others leaves at worst one mixed line.
  *
  * Happy path: trace() is a few stores. A failed assert prints the condition, its place and the
- * ring, and aborts.
+ *             ring, and aborts.
  */
 #include "base.h"
 

@@ -2,8 +2,9 @@
  *
  * Owner: whoever called buf_init, one writer at a time.
  *
- * Invariant: n <= cap, and p is NULL only while cap is 0. Pointers into it live until the next
- * write. Failures:  none; a size that overflows is a bug.
+ * Invariant:  n <= cap, and p is NULL only while cap is 0. Pointers into it live until the next
+ *             write.
+ * Failures:   none; a size that overflows is a bug.
  */
 #include "base.h"
 

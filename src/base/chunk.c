@@ -3,7 +3,7 @@
  * Owner: whoever holds a reference; counted on the core thread only.
  *
  * Happy path: chunk_new (one reference) -> ref, unref ... -> the last unref frees, or hands the
- * chunk back to its pool, which gives it one reference again before it is used.
+ *             chunk back to its pool, which gives it one reference again before it is used.
  */
 #include "base.h"
 

@@ -2,8 +2,8 @@
  *
  * Owner: of the ring, the head's; of an item, whoever embeds it.
  *
- * Invariant: it->next->prev == it and it->prev->next == it, for the head, too. An item in no ring
- * points to itself.
+ * Invariant:  it->next->prev == it and it->prev->next == it, for the head, too. An item in no ring
+ *             points to itself.
  */
 #include "base.h"
 

@@ -2,9 +2,9 @@
  *
  * Owner: the caller; free() gives it back. Any thread.
  *
- * Invariant: the result is never NULL, also for zero bytes.
- * Failures:  out of memory and a size that overflows end the process with the trace ring: sizes
- * from a peer were checked against a limit before they came here.
+ * Invariant:  the result is never NULL, also for zero bytes.
+ * Failures:   out of memory and a size that overflows end the process with the trace ring: sizes
+ *             from a peer were checked against a limit before they came here.
  */
 #include "base.h"
 

@@ -1,7 +1,7 @@
 /* Bytes and text that somebody else owns.
  *
- * Invariant: p == NULL is the protocol's null and goes with n == 0. Null equals only null and sorts
- * before all else.
+ * Invariant:  p == NULL is the protocol's null and goes with n == 0. Null equals only null and
+ *             sorts before all else.
  */
 #include "base.h"
 

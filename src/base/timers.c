@@ -4,11 +4,12 @@
  * before that is freed.
  *
  * Happy path: timer_set (into the heap) -> timers_next tells the loop how long to sleep ->
- * timers_fire takes what is due out of the heap, earliest first, and calls it; it may set itself
- * again. Invariant:  heap[i] is not later than heap[2i+1] and heap[2i+2], by (deadline, order);
- * heap[i]->at_plus_one == i + 1. While firing, no deadline is set before `firing`, and what was set
- * since waits for the next call: a timer that sets itself for "now" can not keep timers_fire from
- * ending.
+ *             timers_fire takes what is due out of the heap, earliest first, and calls it; it may
+ *             set itself again.
+ * Invariant:  heap[i] is not later than heap[2i+1] and heap[2i+2], by (deadline, order);
+ *             heap[i]->at_plus_one == i + 1. While firing, no deadline is set before `firing`, and
+ *             what was set since waits for the next call: a timer that sets itself for "now" can
+ *             not keep timers_fire from ending.
  */
 #include "base.h"
 

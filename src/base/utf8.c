@@ -1,7 +1,7 @@
 /* UTF-8, as Java reads and hashes it.
  *
- * Failures: text that is not UTF-8 hashes as if each bad byte were U+FFFD; who must not accept it
- * asks utf8_valid first.
+ * Failures:   text that is not UTF-8 hashes as if each bad byte were U+FFFD; who must not accept it
+ *             asks utf8_valid first.
  */
 #include "base.h"
 

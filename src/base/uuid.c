@@ -1,10 +1,10 @@
 /* Kafka's Uuid: 16 bytes as 22 characters of URL-safe base64.
  *
- *     5 groups of 3 bytes -> 20 characters, then 1 byte -> 2 characters (the last one carries 2
- * bits and 4 zeros)
+ *     5 groups of 3 bytes -> 20 characters
+ *     the last byte       ->  2 characters: 6 bits, then 2 bits and 4 zeros
  *
- * Failures: uuid_parse takes what Uuid.fromString takes, also padding and stray low bits, and says
- * false to the rest.
+ * Failures:   uuid_parse takes what Uuid.fromString takes, also padding and stray low bits, and
+ *             says false to the rest.
  */
 #include "base.h"
 

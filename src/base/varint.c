@@ -5,9 +5,9 @@
  * Signed ones are zigzagged first (0, -1, 1, -2 -> 0, 1, 2, 3), so that small negative numbers are
  * short.
  *
- * Failures: 0 when the input ends early or goes on past the type's most bytes. Bits above the type
- * in the last byte are dropped, as Kafka does (ByteUtils.readUnsignedVarint); long forms of short
- * numbers are taken, too.
+ * Failures:   0 when the input ends early or goes on past the type's most bytes. Bits above the
+ *             type in the last byte are dropped, as Kafka does (ByteUtils.readUnsignedVarint); long
+ *             forms of short numbers are taken, too.
  */
 #include "base.h"
 

@@ -2,12 +2,14 @@
  *
  * Owner: struct broker, core thread.
  *
- * Start:   log directories (locks, journal replay) -> metadata replayed -> strays set aside ->
- * after an unclean stop all logs recovered -> groups replayed. Then it serves. Turn:    due timers,
- * then the logs' turn: waits fire, replies are made, the next commit starts. Stop:    long polls
- * are answered, everything is flushed; when nothing is in work and the lanes are idle, the
- * checkpoints and the clean-shutdown marker are written by broker_free. Failure: when the last log
- * directory goes offline, `failed` tells the process to end with exit code 74.
+ * Start:      log directories (locks, journal replay) -> metadata replayed -> strays set aside ->
+ *             after an unclean stop all logs recovered -> groups replayed. Then it serves.
+ * Turn:       due timers, then the logs' turn: waits fire, replies are made, the next commit
+ *             starts.
+ * Stop:       long polls are answered, everything is flushed; when nothing is in work and the lanes
+ *             are idle, the checkpoints and the clean-shutdown marker are written by broker_free.
+ * Failure:    when the last log directory goes offline, `failed` tells the process to end with exit
+ *             code 74.
  */
 #include "parts.h"
 
@@ -68,6 +70,14 @@ static int open_metadata(struct broker *b, const struct broker_options *options,
     return rc;
 }
 
+static bool all_dirs_offline(const struct broker *b)
+{
+    for (int i = 0; i < logm_n_dirs(b->logm); i++)
+        if (!logm_dir_offline(b->logm, i))
+            return false;
+    return true;
+}
+
 int broker_start(struct env *env, const struct broker_options *options, struct broker **out,
                  struct errmsg *msg)
 {
@@ -92,6 +102,11 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
     broker_set_strays_aside(b);
     if (!logm_was_clean(b->logm))
         broker_recover_all(b);
+    if (all_dirs_offline(b)) {
+        errmsg_set(msg, "%s: %s", logm_dir_path(b->logm, 0), err_text(E_OFFLINE));
+        rc = E_OFFLINE;
+        goto out;
+    }
     b->groups = broker_groups_new(b);
     rc = broker_groups_load(b, msg);
     if (rc == 0)

@@ -31,14 +31,13 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
     *out = p->log;
     if (p->log || (!make && !log_exists(b->logm, t->name, partition)))
         return 0;
-    if (is_being_deleted(b, t->name)) { /* an older topic of this name has not let go of its directories */
-        *out = NULL;
+    if (is_being_deleted(b, t->name)) {
+        *out = NULL; /* an older topic of this name has not let go of its directories */
         return E_AGAIN;
     }
     rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch,
-                  dir_of(b, p->dir_id), &p->log,
-                  &msg);
-    if (rc < 0)
+                  dir_of(b, p->dir_id), &p->log, &msg);
+    if (rc < 0 && rc != E_OFFLINE) /* that was said once, where it happened */
         diag_error("cannot open the log of %s-%d: %s", t->name, partition, msg.text);
     *out = p->log;
     return rc;
@@ -52,8 +51,8 @@ static void partitions_added(void *arg, struct meta_topic *t, int32_t first_new)
 {
 }
 
-/* A topic that the metadata has no more, while that is not durable: a power cut may still bring it back, so its
- * directories keep their names until then. */
+/* A topic that the metadata has no more, while that is not durable: a power cut may still bring it
+ * back, so its directories keep their names until then. */
 struct deletion {
     struct statelog_wait wait;
     struct list link; /* in broker.deletions */

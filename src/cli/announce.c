@@ -1,6 +1,7 @@
 /* What a person sees of a start and a stop, and the ready file for programs.
  *
- * The ready file is replaced as a whole when the broker serves: a line "host:port" for each listener.
+ * The ready file is replaced as a whole when the broker serves: a line "host:port" for each
+ * listener.
  */
 #include "serve.h"
 

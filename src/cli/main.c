@@ -8,7 +8,8 @@
 
 #include <malloc.h>
 
-/* One thread for each lane that must not wait (commits, reads, cleaning, ...); libuv starts them when first needed. */
+/* One thread for each lane that must not wait (commits, reads, cleaning, ...); libuv starts them
+ * when first needed. */
 #define POOL_THREADS "8"
 
 /* Few arenas and a fixed threshold: memory that was needed once goes back to the system. */

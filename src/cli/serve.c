@@ -2,13 +2,16 @@
  *
  * Owner: struct server, core thread, which runs the loop.
  *
- * Start:   ports are taken first, so that a second broker fails before it touches anything -> broker_start locks and
- *          recovers the data, for which the ports must be known -> net_start -> the ready file.
- * Stop:    SERVER_SERVING -> (SIGTERM, SIGINT) nothing is read any more, broker_stop -> SERVER_STOPPING, until
- *          the broker has stopped and all replies are sent, for which clients get REPLIES_MS -> SERVER_ENDING: net
- *          lets go of everything, the loop runs dry -> checkpoints and the mark of a clean stop.
- * Failures: a failed start is one line and takes back what was opened. When the last log directory failed, the
- *          process ends with EXIT_CODE_STORAGE, and its next start recovers. A second signal kills.
+ * Start:      ports are taken first, so that a second broker fails before it touches anything ->
+ *             broker_start locks and recovers the data, for which the ports must be known ->
+ *             net_start -> the ready file.
+ * Stop:       SERVER_SERVING -> (SIGTERM, SIGINT) nothing is read any more, broker_stop ->
+ *             SERVER_STOPPING, until the broker has stopped and all replies are sent, for which
+ *             clients get REPLIES_MS -> SERVER_ENDING: net lets go of everything, the loop runs dry
+ *             -> checkpoints and the mark of a clean stop.
+ * Failures:   a failed start is one line and takes back what was opened. When the last log
+ *             directory failed, the process ends with EXIT_CODE_STORAGE, and its next start
+ *             recovers. A second signal kills.
  */
 #include "serve.h"
 
@@ -138,7 +141,8 @@ static void init_signal(struct server *s, uv_signal_t *h)
     uv_unref((uv_handle_t *)h);
 }
 
-/* Before the broker serves, a signal simply ends the process: that loses nothing, and a recovery may be long. */
+/* Before the broker serves, a signal simply ends the process: that loses nothing, and a recovery
+ * may be long. */
 static void watch_signals(struct server *s)
 {
     ASSERT(uv_signal_start(&s->on_term, stop, SIGTERM) == 0);
@@ -151,7 +155,8 @@ static uint32_t clamp_u32(int64_t v)
     return v < 0 ? 0 : (uint32_t)MIN(v, INT32_MAX);
 }
 
-/* Kafka's default of 100 KiB would end the kernel's own tuning: a third of the throughput of large requests. */
+/* Kafka's default of 100 KiB would end the kernel's own tuning: a third of the throughput of large
+ * requests. */
 static int buffer_bytes(const struct config *c, const char *name, int64_t value)
 {
     if (!config_given_find(c, str_of(name)) || value <= 0)
@@ -202,7 +207,8 @@ static int open_net(struct server *s, struct errmsg *msg)
     return rc;
 }
 
-/* The addresses that the broker registers in the metadata: those that clients are told, as far as they are known. */
+/* The addresses that the broker registers in the metadata: those that clients are told, as far as
+ * they are known. */
 static int open_broker(struct server *s, struct errmsg *msg)
 {
     int n = s->config->n_parsed_listeners, rc;

@@ -30,7 +30,8 @@ struct server {
     bool clean; /* the broker may leave its mark of a clean stop */
 };
 
-/* Runs a broker until it is told to stop, or fails. The exit code; on a failed start one line in msg. */
+/* Runs a broker until it is told to stop, or fails. The exit code; on a failed start one line in
+ * msg. */
 int serve(const struct args *a, struct config *c, struct vfs *vfs, struct errmsg *msg);
 
 /* wire_up.c: net <-> api, the seam between sockets and requests. */

@@ -1,6 +1,7 @@
 /* The broker's settings: defaults, then the file, then the overrides.
  *
- * Happy path: settings_load -> every listener is one that this version serves -> the config is read only from here on.
+ * Happy path: settings_load -> every listener is one that this version serves -> the config is read
+ *             only from here on.
  * Failures:   one line that names the file or the key; nothing was opened or changed yet.
  */
 #include "settings.h"

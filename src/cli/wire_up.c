@@ -1,7 +1,7 @@
 /* Where net meets api: frames up, replies down.
  *
- * The up side's pointer of a connection is its api_conn, the carrier of an api_conn is its net_conn: nothing is kept
- * between the two.
+ * The up side's pointer of a connection is its api_conn, the carrier of an api_conn is its
+ * net_conn: nothing is kept between the two.
  */
 #include "serve.h"
 

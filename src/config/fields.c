@@ -1,8 +1,8 @@
 /* The fields of struct config and struct topic_config, reached through a row of their table.
  *
  * Owner: the struct; its text fields are its own copies.
- * Invariant: a field's C type follows from its setting's type (config.h makes them so from the
- *            same table): bool, int64_t for INT, SHORT and LONG, double, else a char pointer.
+ * Invariant:  a field's C type follows from its setting's type (config.h makes them so from the
+ *             same table): bool, int64_t for INT, SHORT and LONG, double, else a char pointer.
  */
 #include "fields.h"
 

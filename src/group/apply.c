@@ -3,12 +3,12 @@
  * Owner: struct group_shard, core thread.
  *
  * Happy path: key's type -> value's version -> offset stored or removed, group made, loaded or
- * removed. While replaying, a GroupMetadata record is the group: Stable with its members, or Empty
- * (GroupMetadataManager.replay). Once loaded, the members are there already, and the record brings
- * their assignments.
+ *             removed. While replaying, a GroupMetadata record is the group: Stable with its
+ *             members, or Empty (GroupMetadataManager.replay). Once loaded, the members are there
+ *             already, and the record brings their assignments.
  * Invariant:  after a replay each group is Empty or Stable, and a Stable one has a leader.
  * Failures:   a record that cannot be read is reported and skipped, as are kinds of records that
- * are not served: they stay in the log.
+ *             are not served: they stay in the log.
  */
 #include "internal.h"
 

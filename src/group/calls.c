@@ -3,9 +3,10 @@
  * Owner: a call is its caller's until `done`; core thread.
  *
  * Happy path: the answer is filled -> call_end -> statelog_after -> all that it saw is durable ->
- * done. Invariant:  a parked call is in groupm.parked and in exactly one of its member's `join` and
- * `sync`. Failures:   E_OFFLINE reaches `done` as call->rc: the connection is closed without an
- * answer.
+ *             done.
+ * Invariant:  a parked call is in groupm.parked and in exactly one of its member's `join` and
+ *             `sync`.
+ * Failures:   E_OFFLINE reaches `done` as call->rc: the connection is closed without an answer.
  */
 #include "internal.h"
 

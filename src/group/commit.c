@@ -3,8 +3,9 @@
  * Owner: the call, its caller's. Core thread.
  *
  * Happy path: topics are looked up (an unknown one is its own rows' error) -> the group says
- * whether this member may commit now -> one record per partition -> applied -> answered when
- * durable. Failures:   what the group refuses is the error of every partition that was fine so far.
+ *             whether this member may commit now -> one record per partition -> applied -> answered
+ *             when durable.
+ * Failures:   what the group refuses is the error of every partition that was fine so far.
  */
 #include "internal.h"
 
@@ -18,7 +19,7 @@ struct commit {
     struct group *g; /* NULL: a simple group that does not exist yet */
     const struct offset_commit_request *rq;
     struct offset_commit_response *rsp;
-    struct proposal p;
+    struct statelog_proposal p;
     struct str *names; /* by topic; null: unknown */
     int64_t now_ms, expire_ms;
 };
@@ -180,7 +181,7 @@ void groupm_offset_commit(struct groupm *m, const struct group_client *who,
         return;
     }
     c.expire_ms = expire_ms(c.now_ms, rq->retention_time_ms);
-    proposal_init(&c.p);
+    statelog_proposal_init(&c.p);
     error = commit_check(&c, version);
     if (!error) {
         commit_propose(&c);
@@ -188,6 +189,6 @@ void groupm_offset_commit(struct groupm *m, const struct group_client *who,
     }
     if (error)
         commit_fail(&c, error);
-    proposal_release(&c.p);
+    statelog_proposal_release(&c.p);
     call_end(c.s, call);
 }

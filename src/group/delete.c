@@ -2,8 +2,8 @@
  *
  * Owner: the call, its caller's. Core thread.
  *
- * Happy path: the group may lose offsets -> of topics that its members do not read, one tombstone per
- * partition that has an offset -> applied -> answered when durable.
+ * Happy path: the group may lose offsets -> of topics that its members do not read, one tombstone
+ *             per partition that has an offset -> applied -> answered when durable.
  */
 #include "internal.h"
 
@@ -45,7 +45,8 @@ static void delete_rows(struct groupm *m, const struct offset_delete_request *rq
     }
 }
 
-static void delete_propose(struct proposal *p, struct group *g, struct offset_delete_response *rsp)
+static void delete_propose(struct statelog_proposal *p, struct group *g,
+                           struct offset_delete_response *rsp)
 {
     for (int32_t i = 0; i < rsp->n_topics; i++) {
         delete_topic_row *row = &rsp->topics[i];
@@ -71,20 +72,19 @@ void groupm_offset_delete(struct groupm *m, const struct offset_delete_request *
 {
     struct group_shard *s = NULL;
     struct group *g = NULL;
-    struct proposal p;
-    int16_t error = rq->group_id.n == 0 ? KE_INVALID_GROUP_ID : KE_NONE;
+    struct statelog_proposal p;
+    int16_t error;
 
     ASSERT_CORE();
-    if (!error)
-        error = group_get(m, rq->group_id, &s, &g);
+    error = group_get_named(m, rq->group_id, &s, &g);
     if (!error)
         error = delete_check(g);
     if (!error) {
         delete_rows(m, rq, rsp, call->arena);
-        proposal_init(&p);
+        statelog_proposal_init(&p);
         delete_propose(&p, g, rsp);
         error = proposal_error(proposal_send(&p, s));
-        proposal_release(&p);
+        statelog_proposal_release(&p);
     }
     if (error)
         rsp->n_topics = 0;
@@ -97,7 +97,7 @@ void groupm_offset_delete(struct groupm *m, const struct offset_delete_request *
 void groupm_topic_deleted(struct groupm *m, struct str topic)
 {
     struct topic_name *name = NULL;
-    struct proposal *proposals;
+    struct statelog_proposal *proposals;
 
     ASSERT_CORE();
     HASH_FIND(hh, m->topic_names, topic.p, topic.n, name);
@@ -107,7 +107,7 @@ void groupm_topic_deleted(struct groupm *m, struct str topic)
     LIST_FOREACH(it, &name->users)
     {
         struct group_topic *t = CONTAINER_OF(it, struct group_topic, link);
-        struct proposal *p = &proposals[t->group->shard->index];
+        struct statelog_proposal *p = &proposals[t->group->shard->index];
 
         for (uint32_t i = 0; i < t->n; i++)
             propose_offset_tombstone(p, t->group->id, name->name, t->entries[i].partition);
@@ -118,7 +118,7 @@ void groupm_topic_deleted(struct groupm *m, struct str topic)
         if (rc < 0)
             diag_warn("the offsets of topic %s in __consumer_offsets-%d stay: %s",
                       diag_escape(topic), i, err_text(rc));
-        proposal_release(&proposals[i]);
+        statelog_proposal_release(&proposals[i]);
     }
     free(proposals);
 }

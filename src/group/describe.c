@@ -194,7 +194,7 @@ static bool seen_before(struct seen **all, struct str name, struct arena *arena)
 
 static int16_t delete_group(struct groupm *m, struct str id, struct group_shard **s)
 {
-    struct proposal p;
+    struct statelog_proposal p;
     struct group *g;
     int16_t error = group_get(m, id, s, &g);
 
@@ -204,11 +204,11 @@ static int16_t delete_group(struct groupm *m, struct str id, struct group_shard 
         return KE_GROUP_ID_NOT_FOUND;
     if (g->state != GROUP_EMPTY)
         return KE_NON_EMPTY_GROUP;
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_all_offset_tombstones(&p, g);
     propose_group_tombstone(&p, id);
     error = proposal_error(proposal_send(&p, *s));
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     return error;
 }
 

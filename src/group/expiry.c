@@ -36,7 +36,7 @@ static bool expired(const struct group *g, const struct offset_entry *e, enum ex
 }
 
 /* Proposes what is to go; true when nothing would be left. */
-static bool expire_offsets(struct proposal *p, struct group *g, int64_t now_ms)
+static bool expire_offsets(struct statelog_proposal *p, struct group *g, int64_t now_ms)
 {
     enum expiry_base base = expiry_base(g);
     bool all = true;
@@ -66,10 +66,10 @@ static bool expire_offsets(struct proposal *p, struct group *g, int64_t now_ms)
 static void expire_shard(struct group_shard *s)
 {
     int64_t now_ms = groupm_now_ms(s->m);
-    struct proposal p;
+    struct statelog_proposal p;
     int rc;
 
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     for (struct group *g = s->groups; g; g = g->hh.next)
         if (expire_offsets(&p, g, now_ms) && g->state == GROUP_EMPTY && !g->pending)
             propose_group_tombstone(&p, g->id);
@@ -80,7 +80,7 @@ static void expire_shard(struct group_shard *s)
     else if (p.n > 0)
         diag_info("__consumer_offsets-%d: %d offsets and groups are past their retention", s->index,
                   p.n);
-    proposal_release(&p);
+    statelog_proposal_release(&p);
 }
 
 void expiry_start(struct group_shard *s)

@@ -3,9 +3,10 @@
  * Owner: the call, its caller's. Core thread.
  *
  * Happy path: all versions are brought into the form of v8 (groups, each with topics) -> looked up
- * -> for v0-7 brought back. What has no offset is -1, not an error: so is an unknown group.
- * A fetch sees everything decided so far and waits until that is durable, so that
- * `require_stable` is always kept, but for offsets of open transactions.
+ *             -> for v0-7 brought back. What has no offset is -1, not an error: so is an unknown
+ *             group.
+ * Invariant:  a fetch sees everything decided so far and waits until that is durable, so that
+ *             `require_stable` is always kept, but for offsets of open transactions.
  */
 #include "internal.h"
 

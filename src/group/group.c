@@ -4,8 +4,9 @@
  *
  * Happy path: group id -> shard (hash) -> the shard's log, opened or made by the broker -> group.
  * Invariant:  a group is in the shard that its id hashes to; a shard without an object never held
- * one. Failures:   a shard that cannot be opened answers COORDINATOR_NOT_AVAILABLE and is asked for
- * again next time.
+ *             one.
+ * Failures:   a shard that cannot be opened answers COORDINATOR_NOT_AVAILABLE and is asked for
+ *             again next time.
  */
 #include "internal.h"
 
@@ -116,6 +117,11 @@ int16_t group_get(struct groupm *m, struct str id, struct group_shard **s, struc
 
     *out = error ? NULL : group_find(*s, id);
     return error;
+}
+
+int16_t group_get_named(struct groupm *m, struct str id, struct group_shard **s, struct group **out)
+{
+    return id.n == 0 ? KE_INVALID_GROUP_ID : group_get(m, id, s, out);
 }
 
 struct group *group_add(struct group_shard *s, struct str id)

@@ -29,8 +29,7 @@
 #define NO_TIME                (-1)
 #define CONSUMER_PROTOCOL_TYPE STR("consumer")
 
-/* ---- states (state.c)
- * ------------------------------------------------------------------------------------------- */
+/* ---- states (state.c) ------------------------------------------------------------------------ */
 
 enum group_state {
     GROUP_EMPTY = 0,
@@ -42,9 +41,7 @@ enum group_state {
 };
 const char *group_state_name(enum group_state state); /* "PreparingRebalance" */
 
-/* ---- who waits
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- who waits ------------------------------------------------------------------------------- */
 
 /* A JoinGroup or SyncGroup that waits for other members; in its call's arena. */
 struct parked {
@@ -55,9 +52,7 @@ struct parked {
     int16_t version;
 };
 
-/* ---- members
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 struct member_protocol {
     struct str name;
@@ -98,9 +93,7 @@ struct protocol_count {
     UT_hash_handle hh;
 };
 
-/* ---- offsets
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- offsets --------------------------------------------------------------------------------- */
 
 struct offset_text {
     uint32_t n;
@@ -134,8 +127,7 @@ struct group_topic {
 };
 struct str offset_metadata(const struct offset_entry *e);
 
-/* ---- group, shard, all
- * ------------------------------------------------------------------------------------------- */
+/* ---- group, shard, all ----------------------------------------------------------------------- */
 
 struct group {
     uint32_t magic;
@@ -184,8 +176,7 @@ struct groupm {
     bool stopping;
 };
 
-/* ---- group.c: finding, making
- * ------------------------------------------------------------------------------------- */
+/* ---- group.c: finding, making ---------------------------------------------------------------- */
 
 /* The shard of a group id. With make = false *out is NULL with KE_NONE when nothing ever was in it.
  */
@@ -197,12 +188,14 @@ struct group *group_add(struct group_shard *s, struct str id);  /* Empty, genera
 void group_remove(struct group *g);                             /* no member may be left */
 /* shard_of and group_find in one. */
 int16_t group_get(struct groupm *m, struct str id, struct group_shard **s, struct group **out);
+/* The same where a group must have a name: INVALID_GROUP_ID leaves *s and *out as they are. */
+int16_t group_get_named(struct groupm *m, struct str id, struct group_shard **s,
+                        struct group **out);
 int64_t groupm_now_ms(const struct groupm *m);
 struct timers *groupm_timers(struct groupm *m);
 struct mono groupm_after_ms(const struct groupm *m, int64_t ms);
 
-/* ---- calls.c: how answers leave
- * ------------------------------------------------------------------------------------ */
+/* ---- calls.c: how answers leave -------------------------------------------------------------- */
 
 /* `done` runs when all that the shard holds now is durable; s NULL, or never asked for: at once. */
 void call_end(struct group_shard *s, struct group_call *call);
@@ -213,15 +206,11 @@ struct parked *call_park(struct groupm *m, struct group_call *call, struct membe
                          int16_t version);
 void call_unpark(struct parked *p);
 
-/* ---- state.c
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- state.c --------------------------------------------------------------------------------- */
 void group_move(struct group *g, enum group_state to);
 bool group_can_rebalance(const struct group *g);
 
-/* ---- members.c
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- members.c ------------------------------------------------------------------------------- */
 struct member *member_find(struct group *g, struct str id);
 struct member *member_find_static(struct group *g, struct str instance_id);
 /* ClassicGroup.validateMember: a kafka_error, or KE_NONE with *out. */
@@ -248,8 +237,7 @@ struct pending_member *pending_find(struct group *g, struct str id);
 void pending_add(struct group *g, struct str id, int32_t session_timeout_ms);
 void pending_remove(struct pending_member *p);
 
-/* ---- protocols.c: what the members have in common
- * -------------------------------------------------------------------- */
+/* ---- protocols.c: what the members have in common -------------------------------------------- */
 void protocols_count(struct member *m);
 void protocols_uncount(struct member *m);
 bool group_supports(struct group *g, const struct member_details *d);
@@ -259,9 +247,7 @@ void group_forget_topics(struct group *g);
 bool group_uses_consumer_protocol(const struct group *g);
 bool group_subscribed(const struct group *g, struct str topic);
 
-/* ---- rebalance.c
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- rebalance.c ----------------------------------------------------------------------------- */
 void rebalance_prepare(struct group *g, const char *why);
 void rebalance_or_complete(struct group *g,
                            const char *why);    /* maybePrepareRebalanceOrCompleteJoin */
@@ -271,16 +257,13 @@ bool rebalance_all_joined(const struct group *g);
 void rebalance_join_timer_fired(struct timer *t);
 void rebalance_sync_timer_fired(struct timer *t);
 
-/* ---- sessions.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- sessions.c ------------------------------------------------------------------------------ */
 void session_touch(struct member *m); /* a heartbeat: the session timeout begins anew */
 void session_set(struct member *m, int64_t timeout_ms);
 void session_fired(struct timer *t);
 void session_pending_fired(struct timer *t);
 
-/* ---- answers.c: replies to JoinGroup and SyncGroup
- * --------------------------------------------------------------------- */
+/* ---- answers.c: replies to JoinGroup and SyncGroup ------------------------------------------- */
 /* The current generation, for a member; whole: with all members' metadata. */
 void answer_join(struct group *g, const struct member *m, bool whole, int16_t version,
                  struct arena *arena, struct join_group_response *rsp);
@@ -294,35 +277,20 @@ void member_fail_join(struct member *m, struct str id, int16_t error);
 void member_end_sync(struct member *m);
 void member_fail_sync(struct member *m, int16_t error);
 
-/* ---- records.c
- * ---------------------------------------------------------------------------------------------------------
- */
-struct proposed {
-    size_t key_at, value_at, end;
-    bool tombstone;
-};
-struct proposal {
-    struct buf bytes;
-    struct proposed *items;
-    int n, cap;
-};
-void proposal_init(struct proposal *p);
-void proposal_release(struct proposal *p);
-void propose_group(struct proposal *p, struct group *g, bool proposed_assignments);
-void propose_new_group(struct proposal *p, struct str id, int64_t now_ms);
-void propose_group_tombstone(struct proposal *p, struct str id);
-void propose_offset(struct proposal *p, struct str group, struct str topic,
+/* ---- records.c ------------------------------------------------------------------------------- */
+void propose_group(struct statelog_proposal *p, struct group *g, bool proposed_assignments);
+void propose_new_group(struct statelog_proposal *p, struct str id, int64_t now_ms);
+void propose_group_tombstone(struct statelog_proposal *p, struct str id);
+void propose_offset(struct statelog_proposal *p, struct str group, struct str topic,
                     const struct offset_entry *e, struct str metadata);
-void propose_offset_tombstone(struct proposal *p, struct str group, struct str topic,
+void propose_offset_tombstone(struct statelog_proposal *p, struct str group, struct str topic,
                               int32_t partition);
-void propose_all_offset_tombstones(struct proposal *p, struct group *g);
+void propose_all_offset_tombstones(struct statelog_proposal *p, struct group *g);
 /* Appends and applies. 0 or E_*. */
-int proposal_send(struct proposal *p, struct group_shard *s);
+int proposal_send(struct statelog_proposal *p, struct group_shard *s);
 int16_t proposal_error(int rc); /* what a client is told: appendGroupMetadataErrorToResponseError */
 
-/* ---- offsets.c
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- offsets.c ------------------------------------------------------------------------------- */
 struct group_topic *offsets_topic(struct group *g, struct str topic);                    /* NULL */
 struct offset_entry *offsets_find(struct group *g, struct str topic, int32_t partition); /* NULL */
 struct offset_entry *offsets_find_in(struct group_topic *t, int32_t partition);          /* NULL */
@@ -332,8 +300,7 @@ void offsets_remove(struct group *g, struct str topic, int32_t partition);
 void offsets_clear(struct group *g);
 void topic_names_release(struct groupm *m);
 
-/* ---- transactions.c: offsets of open transactions
- * ------------------------------------------------------------------------ */
+/* ---- transactions.c: offsets of open transactions -------------------------------------------- */
 /* Not visible until the marker of their transaction comes. */
 void txn_put(struct group_shard *s, int64_t producer_id, struct str group, struct str topic,
              const struct offset_entry *e, struct str metadata);
@@ -345,9 +312,7 @@ bool txn_has_offset(const struct group_shard *s, struct str group, struct str to
 bool txn_has_group(const struct group_shard *s, struct str group);
 void txn_release(struct group_shard *s);
 
-/* ---- expiry.c
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- expiry.c -------------------------------------------------------------------------------- */
 void expiry_start(struct group_shard *s);
 void expiry_fired(struct timer *t);
 

@@ -3,10 +3,11 @@
  * Owner: the call, its caller's; the member that it makes, the group's. Core thread.
  *
  * Happy path: a dynamic newcomer is told its id (MEMBER_ID_REQUIRED, KIP-394) -> comes again with
- * it -> is a member, waiting -> the rebalance completes (rebalance.c) and answers. A static member
- * (KIP-345) is known by its instance id: whoever comes with it takes its place.
+ *             it -> is a member, waiting -> the rebalance completes (rebalance.c) and answers. A
+ *             static member (KIP-345) is known by its instance id: whoever comes with it takes its
+ *             place.
  * Failures:   every refusal is data in the reply. A group that comes to be is written first; when
- * that cannot be, it does not come to be.
+ *             that cannot be, it does not come to be.
  */
 #include "internal.h"
 
@@ -117,13 +118,13 @@ static void answer_replaced(struct join *j, struct member *m, struct str old_lea
  * cannot be, the client asks again: whoever comes with the instance id is taken. */
 static void store_replaced(struct join *j, struct member *m, struct str old_leader_id)
 {
-    struct proposal p;
+    struct statelog_proposal p;
     int rc;
 
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_group(&p, j->g, false);
     rc = proposal_send(&p, j->s);
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     if (rc < 0)
         refuse(j, STR(""), proposal_error(rc));
     else
@@ -265,13 +266,13 @@ static void turn_away(struct join *j)
 /* A group comes to be with a record of its own, so that it is there after a restart. */
 static int make_group(struct join *j)
 {
-    struct proposal p;
+    struct statelog_proposal p;
     int rc;
 
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_new_group(&p, j->rq->group_id, groupm_now_ms(j->m));
     rc = proposal_send(&p, j->s);
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     j->g = group_find(j->s, j->rq->group_id);
     ASSERT(rc < 0 || j->g);
     return rc;

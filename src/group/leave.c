@@ -1,7 +1,7 @@
 /* LeaveGroup.
  *
  * Happy path: each one named is removed, by its id or (an administrator) by its instance id -> one
- * rebalance for all of them (KIP-345) -> the reply names each with its error.
+ *             rebalance for all of them (KIP-345) -> the reply names each with its error.
  */
 #include "internal.h"
 
@@ -82,11 +82,10 @@ void groupm_leave(struct groupm *gm, const struct leave_group_request *rq, int16
 {
     struct group_shard *s = NULL;
     struct group *g = NULL;
-    int16_t error = rq->group_id.n == 0 ? KE_INVALID_GROUP_ID : KE_NONE;
+    int16_t error;
 
     ASSERT_CORE();
-    if (!error)
-        error = group_get(gm, rq->group_id, &s, &g);
+    error = group_get_named(gm, rq->group_id, &s, &g);
     rsp->error_code = error;
     if (!error && version < 3)
         leave_old(g, rq, rsp);

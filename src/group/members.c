@@ -3,7 +3,7 @@
  * Owner: struct group owns its members; core thread.
  *
  * Invariant:  n_members and n_awaiting_join count what the hashes hold; `leader` is a member or
- * NULL, and NULL only while there is none; a static member is in both hashes.
+ *             NULL, and NULL only while there is none; a static member is in both hashes.
  */
 #include "internal.h"
 

@@ -1,13 +1,13 @@
 /* The committed offsets of a group, in memory.
  *
- *     group -> topics, by the address of the name that all groups share -> entries, unordered
- *                                                                      -> slots: index + 1 by
- * partition, once there are more than a few
+ *     group -> topics, by the address of the name that all groups share
+ *                -> entries: one per partition, unordered
+ *                -> slots:   partition -> index + 1, once there are more than a few entries
  *
  * Owner: struct group; names: struct groupm. Core thread.
  *
  * Invariant:  a topic without entries, and a name without users, are gone. slots, when there, holds
- * each entry once and is at most half full.
+ *             each entry once and is at most half full.
  */
 #include "internal.h"
 

@@ -3,9 +3,9 @@
  * Owner: struct group, core thread.
  *
  * Invariant:  counts[p].n_members is the number of members that list p; entries with none are gone.
- * Failures:   subscriptions are the clients' own bytes: one that cannot be read only means that
- * the group does not know its topics, and then none of its offsets expires early
- * (ClassicGroup.computeSubscribedTopics).
+ * Failures:   subscriptions are the clients' own bytes: one that cannot be read only means that the
+ *             group does not know its topics, and then none of its offsets expires early
+ *             (ClassicGroup.computeSubscribedTopics).
  */
 #include "internal.h"
 

@@ -4,11 +4,12 @@
  * states.
  *
  * Happy path: rebalance_prepare -> members join -> all there, or time up -> rebalance_complete:
- * generation + 1, protocol by vote, the waiting joins are answered -> the leader's SyncGroup
- * (sync.c). Invariant:  in CompletingRebalance and Stable every member that has not yet sent
- * SyncGroup is `pending_sync`, and the sync timer runs while there is one.
+ *             generation + 1, protocol by vote, the waiting joins are answered -> the leader's
+ *             SyncGroup (sync.c).
+ * Invariant:  in CompletingRebalance and Stable every member that has not yet sent SyncGroup is
+ *             `pending_sync`, and the sync timer runs while there is one.
  * Failures:   a record of an empty generation that cannot be written is only logged: no member is
- * in it.
+ *             in it.
  */
 #include "internal.h"
 
@@ -127,17 +128,17 @@ static bool elect_leader(struct group *g)
 
 static void become_empty(struct group *g)
 {
-    struct proposal p;
+    struct statelog_proposal p;
     int rc;
 
     text_free(&g->protocol);
     group_learn_topics(g);
     group_move(g, GROUP_EMPTY);
     diag_info("group %s: generation %d is empty", diag_escape(g->id), g->generation);
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_group(&p, g, false);
     rc = proposal_send(&p, g->shard);
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     if (rc < 0)
         diag_warn("group %s: its empty generation cannot be stored: %s", diag_escape(g->id),
                   err_text(rc));

@@ -1,10 +1,10 @@
 /* Records of __consumer_offsets, proposed (GroupCoordinatorRecordHelpers).
  *
- *     key    i16 type | fields           1 OffsetCommit: group, topic, partition    2
- * GroupMetadata: group value  i16 version | fields        null: a tombstone
+ *     key    i16 type | fields        1 OffsetCommit: group, topic, partition
+ *                                     2 GroupMetadata: group
+ *     value  i16 version | fields     null: a tombstone
  *
- * The versions are those that Kafka 4.4 writes at metadata.version 33. All bytes of a proposal are
- * in one buffer; entries point into it only once it is whole.
+ * The versions are those that Kafka 4.4 writes at metadata.version 33.
  */
 #include "internal.h"
 
@@ -14,63 +14,41 @@
 #define OFFSET_VALUE_VERSION        4
 #define OFFSET_VALUE_EXPIRE_VERSION 1 /* the one that has an expire timestamp */
 
-void proposal_init(struct proposal *p)
+static void key_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t type)
 {
-    *p = (struct proposal){0};
-    buf_init(&p->bytes);
-}
-
-void proposal_release(struct proposal *p)
-{
-    buf_release(&p->bytes);
-    free(p->items);
-    p->items = NULL;
-    p->n = p->cap = 0;
-}
-
-static struct proposed *item_begin(struct proposal *p, struct wire_writer *w, int16_t type)
-{
-    if (p->n == p->cap) {
-        p->cap = MAX(4, p->cap * 2);
-        p->items = xrealloc_array(p->items, (size_t)p->cap, sizeof(*p->items));
-    }
-    p->items[p->n] = (struct proposed){.key_at = p->bytes.n};
+    statelog_proposal_begin(p);
     wire_writer_init(w, &p->bytes);
     wire_put_int16(w, type);
-    return &p->items[p->n++];
 }
 
-static void item_value(struct proposal *p, struct proposed *item, struct wire_writer *w,
-                       int16_t version)
+static void value_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t version)
 {
-    item->value_at = p->bytes.n;
+    statelog_proposal_key_end(p);
     wire_put_int16(w, version);
 }
 
-static void item_end(struct proposal *p, struct proposed *item, struct wire_writer *w)
+static void value_end(struct statelog_proposal *p, struct wire_writer *w)
 {
-    item->end = p->bytes.n;
+    statelog_proposal_value_end(p);
     wire_writer_release(w);
 }
 
-static void item_end_tombstone(struct proposal *p, struct proposed *item, struct wire_writer *w)
+static void tombstone_end(struct statelog_proposal *p, struct wire_writer *w)
 {
-    item->value_at = p->bytes.n;
-    item->tombstone = true;
-    item_end(p, item, w);
+    statelog_proposal_key_end(p);
+    wire_writer_release(w);
 }
 
 /* ---- GroupMetadata */
 
-static struct proposed *group_key(struct proposal *p, struct wire_writer *w, struct str id)
+static void group_key(struct statelog_proposal *p, struct wire_writer *w, struct str id)
 {
     struct group_metadata_key key;
-    struct proposed *item = item_begin(p, w, KEY_GROUP_METADATA);
 
+    key_begin(p, w, KEY_GROUP_METADATA);
     group_metadata_key_init(&key);
     key.group = id;
     group_metadata_key_encode(&key, w, 0);
-    return item;
 }
 
 static void member_row(const struct member *m, bool proposed_assignments,
@@ -89,14 +67,14 @@ static void member_row(const struct member *m, bool proposed_assignments,
     row->assignment = assignment.n ? assignment : bytes_of("", 0);
 }
 
-void propose_group(struct proposal *p, struct group *g, bool proposed_assignments)
+void propose_group(struct statelog_proposal *p, struct group *g, bool proposed_assignments)
 {
     struct group_metadata_value value;
     struct wire_writer w;
-    struct proposed *item = group_key(p, &w, g->id);
     int32_t i = 0;
 
-    item_value(p, item, &w, GROUP_VALUE_VERSION);
+    group_key(p, &w, g->id);
+    value_begin(p, &w, GROUP_VALUE_VERSION);
     group_metadata_value_init(&value);
     value.protocol_type = g->protocol_type.p ? g->protocol_type : STR("");
     value.generation = g->generation;
@@ -109,58 +87,57 @@ void propose_group(struct proposal *p, struct group *g, bool proposed_assignment
         member_row(m, proposed_assignments, &value.members[i++]);
     group_metadata_value_encode(&value, &w, GROUP_VALUE_VERSION);
     free(value.members);
-    item_end(p, item, &w);
+    value_end(p, &w);
 }
 
-void propose_new_group(struct proposal *p, struct str id, int64_t now_ms)
+void propose_new_group(struct statelog_proposal *p, struct str id, int64_t now_ms)
 {
     struct group_metadata_value value;
     struct wire_writer w;
-    struct proposed *item = group_key(p, &w, id);
 
-    item_value(p, item, &w, GROUP_VALUE_VERSION);
+    group_key(p, &w, id);
+    value_begin(p, &w, GROUP_VALUE_VERSION);
     group_metadata_value_init(&value);
     value.protocol_type = STR("");
     value.protocol = (struct str){NULL, 0};
     value.leader = (struct str){NULL, 0};
     value.current_state_timestamp = now_ms;
     group_metadata_value_encode(&value, &w, GROUP_VALUE_VERSION);
-    item_end(p, item, &w);
+    value_end(p, &w);
 }
 
-void propose_group_tombstone(struct proposal *p, struct str id)
+void propose_group_tombstone(struct statelog_proposal *p, struct str id)
 {
     struct wire_writer w;
-    struct proposed *item = group_key(p, &w, id);
 
-    item_end_tombstone(p, item, &w);
+    group_key(p, &w, id);
+    tombstone_end(p, &w);
 }
 
 /* ---- OffsetCommit */
 
-static struct proposed *offset_key(struct proposal *p, struct wire_writer *w, struct str group,
-                                   struct str topic, int32_t partition)
+static void offset_key(struct statelog_proposal *p, struct wire_writer *w, struct str group,
+                       struct str topic, int32_t partition)
 {
     struct offset_commit_key key;
-    struct proposed *item = item_begin(p, w, KEY_OFFSET_COMMIT);
 
+    key_begin(p, w, KEY_OFFSET_COMMIT);
     offset_commit_key_init(&key);
     key.group = group;
     key.topic = topic;
     key.partition = partition;
     offset_commit_key_encode(&key, w, 0);
-    return item;
 }
 
-void propose_offset(struct proposal *p, struct str group, struct str topic,
+void propose_offset(struct statelog_proposal *p, struct str group, struct str topic,
                     const struct offset_entry *e, struct str metadata)
 {
     int16_t version = e->expire_ms == NO_TIME ? OFFSET_VALUE_VERSION : OFFSET_VALUE_EXPIRE_VERSION;
     struct offset_commit_value value;
     struct wire_writer w;
-    struct proposed *item = offset_key(p, &w, group, topic, e->partition);
 
-    item_value(p, item, &w, version);
+    offset_key(p, &w, group, topic, e->partition);
+    value_begin(p, &w, version);
     offset_commit_value_init(&value);
     value.offset = e->offset;
     value.leader_epoch = e->leader_epoch;
@@ -169,19 +146,19 @@ void propose_offset(struct proposal *p, struct str group, struct str topic,
     value.expire_timestamp = e->expire_ms;
     value.topic_id = e->topic_id;
     offset_commit_value_encode(&value, &w, version);
-    item_end(p, item, &w);
+    value_end(p, &w);
 }
 
-void propose_offset_tombstone(struct proposal *p, struct str group, struct str topic,
+void propose_offset_tombstone(struct statelog_proposal *p, struct str group, struct str topic,
                               int32_t partition)
 {
     struct wire_writer w;
-    struct proposed *item = offset_key(p, &w, group, topic, partition);
 
-    item_end_tombstone(p, item, &w);
+    offset_key(p, &w, group, topic, partition);
+    tombstone_end(p, &w);
 }
 
-void propose_all_offset_tombstones(struct proposal *p, struct group *g)
+void propose_all_offset_tombstones(struct statelog_proposal *p, struct group *g)
 {
     for (struct group_topic *t = g->offsets; t; t = t->hh.next)
         for (uint32_t i = 0; i < t->n; i++)
@@ -190,28 +167,13 @@ void propose_all_offset_tombstones(struct proposal *p, struct group *g)
 
 /* ---- sending */
 
-int proposal_send(struct proposal *p, struct group_shard *s)
+int proposal_send(struct statelog_proposal *p, struct group_shard *s)
 {
-    struct statelog_entry *entries;
-    int rc;
-
     if (p->n == 0)
         return 0;
     if (shard_log(s))
         return E_AGAIN;
-    entries = xcalloc((size_t)p->n, sizeof(*entries));
-    for (int i = 0; i < p->n; i++) {
-        const struct proposed *item = &p->items[i];
-
-        ASSERT(item->key_at < item->value_at);
-        ASSERT(item->value_at <= item->end);
-        entries[i].key = bytes_of(p->bytes.p + item->key_at, item->value_at - item->key_at);
-        if (!item->tombstone)
-            entries[i].value = bytes_of(p->bytes.p + item->value_at, item->end - item->value_at);
-    }
-    rc = statelog_propose(s->log, entries, p->n, NULL, NULL);
-    free(entries);
-    return rc;
+    return statelog_proposal_send(p, s->log);
 }
 
 int16_t proposal_error(int rc)

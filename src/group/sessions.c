@@ -3,7 +3,7 @@
  * Owner: struct member and struct pending_member, core thread; the clock only grows.
  *
  * Happy path: heartbeat -> session_touch moves the deadline -> the timer fires at the old one, sees
- * that it is not yet time, and is set again. So a heartbeat costs an assignment.
+ *             that it is not yet time, and is set again. So a heartbeat costs an assignment.
  * Invariant:  an armed timer is never later than the deadline.
  */
 #include "internal.h"

@@ -3,7 +3,7 @@
  * Owner: the call, its caller's. Core thread.
  *
  * Happy path: followers wait -> the leader brings all assignments -> one GroupMetadata record ->
- * applied: the group is Stable -> everybody is answered when that is durable.
+ *             applied: the group is Stable -> everybody is answered when that is durable.
  * Failures:   assignments that cannot be stored make everybody join again.
  */
 #include "internal.h"
@@ -47,7 +47,7 @@ static void sync_arrived(struct member *m)
 /* Whoever the leader forgot gets nothing. */
 static int store_assignments(struct group *g, const struct sync_group_request *rq)
 {
-    struct proposal p;
+    struct statelog_proposal p;
     int rc;
 
     for (struct member *m = g->members; m; m = m->by_id.next)
@@ -58,10 +58,10 @@ static int store_assignments(struct group *g, const struct sync_group_request *r
         if (m)
             m->proposed = rq->assignments[i].assignment;
     }
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_group(&p, g, true);
     rc = proposal_send(&p, g->shard);
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     for (struct member *m = g->members; m; m = m->by_id.next)
         m->proposed = bytes_of("", 0);
     return rc;
@@ -108,11 +108,10 @@ void groupm_sync(struct groupm *gm, const struct sync_group_request *rq, int16_t
     struct group_shard *s = NULL;
     struct group *g = NULL;
     struct member *m = NULL;
-    int16_t error = rq->group_id.n == 0 ? KE_INVALID_GROUP_ID : KE_NONE;
+    int16_t error;
 
     ASSERT_CORE();
-    if (!error)
-        error = group_get(gm, rq->group_id, &s, &g);
+    error = group_get_named(gm, rq->group_id, &s, &g);
     if (!error && (!g || g->state == GROUP_EMPTY))
         error = KE_UNKNOWN_MEMBER_ID;
     if (!error)
@@ -152,11 +151,10 @@ void groupm_heartbeat(struct groupm *gm, const struct heartbeat_request *rq, int
 {
     struct group_shard *s = NULL;
     struct group *g = NULL;
-    int16_t error = rq->group_id.n == 0 ? KE_INVALID_GROUP_ID : KE_NONE;
+    int16_t error;
 
     ASSERT_CORE();
-    if (!error)
-        error = group_get(gm, rq->group_id, &s, &g);
+    error = group_get_named(gm, rq->group_id, &s, &g);
     if (!error)
         error = g ? beat(g, rq) : KE_UNKNOWN_MEMBER_ID;
     rsp->error_code = error;

@@ -3,8 +3,8 @@
  * Owner: struct group_shard, core thread.
  *
  * Happy path: records of a transactional batch are kept aside by producer id -> a commit marker
- * puts them where other offsets are, unless a later record was there first; an abort marker drops
- * them. (OffsetMetadataManager.replayEndTransactionMarker)
+ *             puts them where other offsets are, unless a later record was there first; an abort
+ *             marker drops them. (OffsetMetadataManager.replayEndTransactionMarker)
  */
 #include "internal.h"
 

@@ -58,26 +58,22 @@ static int must_roll(struct segment *s, const struct append_bytes *w, struct wal
     return rc;
 }
 
-/* The new file first: when it can not be made, nothing has changed. */
+/* The new file last: who finds it knows that the old segment is finished. Where something can not be
+ * made, the old one goes on, with a time entry more. */
 int log_roll(struct log *l, int64_t base_offset)
 {
     struct segment *old = log_active(l), *s;
-    char path[SEGMENT_PATH_MAX];
     int rc;
 
     ASSERT(base_offset > old->base_offset);
     ASSERT(base_offset == l->end_offset);
-    rc = segment_create(l, base_offset, &s);
-    if (rc < 0)
-        return rc;
     rc = segment_finish(old);
     if (rc == 0)
         rc = snapshot_save(l, base_offset);
-    if (rc < 0) {
-        (void)vfs_unlink(l->m->env->vfs, segment_path(s, ".log", path));
-        segment_free(s);
+    if (rc == 0)
+        rc = segment_create(l, base_offset, &s);
+    if (rc < 0)
         return rc;
-    }
     log_segments_insert(l, s);
     l->names_are_new = true;
     commit_named(l);

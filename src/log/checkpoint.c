@@ -1,26 +1,28 @@
-/* Checkpoints: three small text files of each log directory.
+/* Checkpoints: three small text files of each log directory (CheckpointFile, OffsetCheckpointFile).
  *
- *     0                          version
- *     2                          lines that follow
- *     orders 0 4711              topic, partition, offset                  (CheckpointFile,
- * OffsetCheckpointFile) orders 1 12
+ *     0                 version
+ *     2                 lines that follow
+ *     orders 0 4711     topic, partition, offset
+ *     orders 1 12
  *
- *     recovery-point-offset-checkpoint   below it the segment files are flushed: recovery begins
- * there log-start-offset-checkpoint        first offset, where that is past the first segment's
- * base replication-offset-checkpoint      high watermark
+ *     recovery-point-offset-checkpoint  below it the segment files are flushed: recovery begins here
+ *     log-start-offset-checkpoint       first offset, where that is past the first segment's base
+ *     replication-offset-checkpoint     high watermark
  *
  * Owner: struct log_dir, core thread; written by a job on the flush lane, and at a clean stop on
  * this thread.
  *
  * Happy path: something moves -> checkpoint_note (arms the timer) -> the timer fires ->
- * checkpoint_turn takes the values of now and submits one job -> vfs_replace of each file -> done:
- * `written` is what the files say. Invariant:  a recovery point in the file was reached by a flush
- * that had ended when the text was made. Lines of partitions that are not open are carried over.
- * What has not changed is not written: an idle broker writes nothing. A partition that was deleted
- * and made anew must not inherit the lines of the old one (a recovery point too high would hide
- * acknowledged records from recovery): until they are overwritten nothing of it is acknowledged.
+ *             checkpoint_turn takes the values of now and submits one job -> vfs_replace of each
+ *             file -> done: `written` is what the files say.
+ * Invariant:  a recovery point in the file was reached by a flush that had ended when the text was
+ *             made. Lines of partitions that are not open are carried over. What has not changed is
+ *             not written: an idle broker writes nothing. A partition that was deleted and made
+ *             anew must not inherit the lines of the old one (a recovery point too high would hide
+ *             acknowledged records from recovery): until they are overwritten nothing of it is
+ *             acknowledged.
  * Failures:   E_NOSPC: said once, tried again at the next interval, since an older file is only a
- * longer recovery. Other errors take the directory offline.
+ *             longer recovery. Other errors take the directory offline.
  */
 #include "directory.h"
 
@@ -51,8 +53,7 @@ struct checkpoint {
     } kind[CHECKPOINT_KINDS];
 };
 
-/* ---- text
- * ------------------------------------------------------------------------------------------ */
+/* ---- text ----------------------------------------------------------------------------------- */
 
 static bool parse_number(struct str s, int64_t *out)
 {
@@ -135,8 +136,7 @@ int checkpoint_parse(struct bytes bytes, checkpoint_line_fn *fn, void *arg)
     return n == n_expected ? 0 : E_CORRUPT;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 struct load {
     struct log_dir *d;
@@ -234,8 +234,7 @@ int64_t checkpoint_recovery_point_written(const struct log *l)
     return l->entry ? l->entry->written[CHECKPOINT_RECOVERY] : CHECKPOINT_NONE;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 /* What a file is to say of an open log. */
 static int64_t value_now(const struct log *l, enum checkpoint_kind kind)
@@ -445,9 +444,7 @@ int checkpoint_write_all(struct log_dir *d)
     return rc;
 }
 
-/* ---- when
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 static int64_t interval_ms(const struct config *c, enum checkpoint_kind kind)
 {

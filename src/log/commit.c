@@ -6,23 +6,25 @@
  *                                                 running --it failed--> the directory is offline
  *
  * Happy path: log_append -> commit_appended (an entry in `queue`) ... logm_turn -> commit_start:
- * takes the whole queue, decides on the way, submits -> the lane: names, then the journal or the
- * segments -> done: flushed_offset and the high watermark of every log in it move to the end that
- * the log had when the commit began -> waits_wake. What is appended meanwhile is queued for the
- * next one. The way:    a few bytes for each log go into the journal: one write, one fdatasync.
- * Many bytes go to the disk once only: their segments are synced instead. So is what the journal
- * has no room for, and what was appended before the topic became durable. Invariant:  bytes below
- * flushed_offset are in synced segments or in the synced journal, and so are the names of their
- * files. In the steady state an append costs an array element here and no malloc. Failures:   see
- * dir_fail in logm.c. Nothing is tried again.
+ *             takes the whole queue, decides on the way, submits -> the lane: names, then the
+ *             journal or the segments -> done: flushed_offset and the high watermark of every log
+ *             in it move to the end that the log had when the commit began -> waits_wake. What is
+ *             appended meanwhile is queued for the next one.
+ * The way:    a few bytes for each log go into the journal: one write, one fdatasync. Many bytes go
+ *             to the disk once only: their segments are synced instead. So is what the journal has
+ *             no room for, and what was appended before the topic became durable.
+ * Invariant:  bytes below flushed_offset are in synced segments or in the synced journal, and the
+ *             names of their files are durable. In the steady state an append costs an array element
+ *             here and no malloc.
+ * Failures:   see dir_fail in logm.c. Nothing is tried again.
  */
 #include "directory.h"
 
-#define COMMIT_SMALL_BYTES (512u << 10) /* as a whole; */
-#define COMMIT_SMALL_BYTES_PER_LOG                                                                 \
-    (64u << 10) /* or on average: then one write beats so many syncs */
-#define COMMIT_UNNOTED_BYTES                                                                       \
-    (64u << 20) /* synced past the written recovery points: what a start after a kill reads again */
+/* Small, as a whole or on average: then one write beats so many syncs. */
+#define COMMIT_SMALL_BYTES         (512u << 10)
+#define COMMIT_SMALL_BYTES_PER_LOG (64u << 10)
+/* Synced past the written recovery points: what a start after a kill reads again. */
+#define COMMIT_UNNOTED_BYTES (64u << 20)
 
 struct parts {
     struct commit_part *p;
@@ -45,7 +47,8 @@ struct commit {
     struct flush_list names, files;
     bool sync_all;
     bool journaled;
-    uint64_t unnoted_bytes; /* synced in segments since recovery points were last asked to be written */
+    uint64_t
+        unnoted_bytes; /* synced in segments since recovery points were last asked to be written */
     struct journal_write write;
     /* the lane's */
     struct vfs *vfs;
@@ -53,8 +56,7 @@ struct commit {
     bool dir_is_missing;
 };
 
-/* ---- the queue
- * ------------------------------------------------------------------------------------ */
+/* ---- the queue ------------------------------------------------------------------------------ */
 
 static struct commit_part *parts_push(struct parts *ps)
 {
@@ -156,8 +158,7 @@ void commit_config_changed(struct log *l, bool was_durable)
     }
 }
 
-/* ---- beginning
- * -------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------------------ */
 
 bool collect_names(struct log *l, struct flush_list *list)
 {
@@ -316,6 +317,16 @@ static void note_synced(struct commit *c)
     checkpoint_want(c->d, CHECKPOINT_RECOVERY);
 }
 
+/* A commit does not wait for indexes: the flush lane follows. */
+static void segments_synced(struct log *l, int64_t end)
+{
+    int64_t bound = log_indexes_synced(l);
+
+    recovery_point_moved(l, MIN(end, bound));
+    if (bound < end)
+        flush_want(l);
+}
+
 static void commit_done(struct job *j)
 {
     struct commit *c = CONTAINER_OF(j, struct commit, job);
@@ -335,7 +346,7 @@ static void commit_done(struct job *j)
                 continue;
             flushed_moved(cl->l, cl->end);
             if (cl->synced)
-                recovery_point_moved(cl->l, cl->end);
+                segments_synced(cl->l, cl->end);
         }
         note_synced(c);
         commit_count(c);
@@ -373,9 +384,7 @@ void commit_start(struct log_dir *d)
     lane_submit(&d->commit_lane, &c->job, commit_work, commit_done);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 bool commit_running(const struct log_dir *d)
 {

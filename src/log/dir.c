@@ -2,12 +2,14 @@
  *
  * Owner: struct log_dir, core thread; at start and stop only, so it blocks.
  *
- * At start:   lock -> meta.properties (properties.c) -> list the partitions -> is the marker there? ->
- * (logm.c: the journal) -> dir_unmark. At a clean stop, last of all: dir_mark. Invariant:  the
- * marker is there only while nobody has changed the directory since a stop at which all was
- * flushed. It is removed, and its removal synced, before any partition is touched (KAFKA-10471),
- * and written only when every log that needed recovery got it (KAFKA-15375, KAFKA-13773). Failures:
- * anything at start is an error in one line; nothing was changed then but a lock file.
+ * At start:   lock -> meta.properties (properties.c) -> list the partitions -> is the marker there?
+ *             -> (logm.c: the journal) -> dir_unmark.
+ * At a clean stop, last of all: dir_mark.
+ * Invariant:  the marker is there only while nobody has changed the directory since a stop at which
+ *             all was flushed. It is removed, and its removal synced, before any partition is
+ *             touched (KAFKA-10471), and written only when every log that needed recovery got it
+ *             (KAFKA-15375, KAFKA-13773).
+ * Failures:   anything at start is an error in one line; nothing was changed then but a lock file.
  */
 #include "directory.h"
 
@@ -25,8 +27,7 @@ char *dir_file_path(const struct log_dir *d, const char *name, char out[DIR_PATH
     return out;
 }
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static bool topic_char(char c)
 {
@@ -88,8 +89,7 @@ void dir_aside_name(struct rng *rng, const char *name_key, size_t topic_bytes, c
     ASSERT(n <= DIR_NAME_MAX);
 }
 
-/* ---- entries ------------------------------------------------------------------------------------
- */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 static struct dir_entry *find_any(const struct log_dir *d, const char *name_key)
 {
@@ -170,9 +170,25 @@ void dir_entry_remove(struct log_dir *d, struct dir_entry *e)
     if (e->unrecovered)
         d->n_unrecovered--;
     e->unrecovered = false;
+    e->refused = false;
     e->gone = true;
     for (int k = 0; k < CHECKPOINT_KINDS; k++)
         checkpoint_want(d, (enum checkpoint_kind)k);
+}
+
+void dir_refuse(struct log_dir *d, const char *name_key)
+{
+    struct dir_entry *e = dir_entry_find(d, name_key);
+
+    if (e && e->unrecovered)
+        e->refused = true;
+}
+
+bool dir_is_refused(const struct log_dir *d, const char *name_key)
+{
+    const struct dir_entry *e = dir_entry_find(d, name_key);
+
+    return e && e->refused;
 }
 
 void dir_entry_forget(struct log_dir *d, struct dir_entry *e)
@@ -181,8 +197,7 @@ void dir_entry_forget(struct log_dir *d, struct dir_entry *e)
     entry_free(d, e);
 }
 
-/* ---- start --------------------------------------------------------------------------------------
- */
+/* ---- start ---------------------------------------------------------------------------------- */
 
 static int take_lock(struct log_dir *d, struct errmsg *msg)
 {
@@ -326,8 +341,7 @@ void dir_close(struct log_dir *d)
     d->lock = NULL;
 }
 
-/* ---- the marker
- * ----------------------------------------------------------------------------------- */
+/* ---- the marker ----------------------------------------------------------------------------- */
 
 int dir_unmark(struct log_dir *d, struct errmsg *msg)
 {

@@ -18,8 +18,7 @@
 #define DIR_STRAY_SUFFIX   "-stray"
 #define DIR_FUTURE_SUFFIX  "-future"
 
-/* ---- partitions of a directory, open or not ----------------------------------------------------
- */
+/* ---- partitions of a directory, open or not ------------------------------------------------- */
 
 enum checkpoint_kind { CHECKPOINT_RECOVERY = 0, CHECKPOINT_START, CHECKPOINT_WATERMARK };
 #define CHECKPOINT_KINDS 3
@@ -32,6 +31,7 @@ struct dir_entry {
     int32_t partition;
     uint16_t topic_bytes; /* of name_key */
     bool unrecovered;     /* the stop was unclean and nobody has opened it since */
+    bool refused;         /* opening it failed then: not again before the next start */
     bool gone;            /* deleted; stays until no checkpoint file has a line of it */
     enum dir_stale {
         STALE_NONE = 0,
@@ -58,8 +58,7 @@ bool checkpoint_is_stale(const struct log *l);
 /* "orders-3" into 6 and 3; false when it is no such name. */
 bool dir_parse_name(const char *name, size_t *topic_bytes, int32_t *partition);
 
-/* ---- dir.c
- * --------------------------------------------------------------------------------------- */
+/* ---- dir.c ---------------------------------------------------------------------------------- */
 
 /* Lock, meta.properties, list of partitions, marker, checkpoints: changes nothing but what a new
  * directory needs. Leftovers to be removed go to `leftovers` as names, each ended by 0. */
@@ -72,21 +71,17 @@ char *dir_file_path(const struct log_dir *d, const char *name, char out[DIR_PATH
 /* properties.c. The file is read, or made where the directory is empty (*is_new). *cluster_id zero: not
  * known yet. */
 int properties_open(struct log_dir *d, struct uuid *cluster_id, bool *is_new, struct errmsg *msg);
-void properties_peek(const struct log_dir *d,
-               struct uuid *cluster_id); /* sets a zero one, where the file says it */
-/* topic_id of a partition directory's partition.metadata; zero without one. E_FORMAT: unreadable.
- */
+/* Sets a zero one, where the file says it. */
+void properties_peek(const struct log_dir *d, struct uuid *cluster_id);
+/* topic_id of a partition directory's partition.metadata; zero without one. E_FORMAT: unreadable. */
 int dir_read_topic_id(struct vfs *v, const char *partition_path, struct uuid *out);
-/* The name of a set-aside directory: "<topic>-<p>.<32 hex><suffix>", as LocalLog.logDeleteDirName.
- */
+/* The name of a set-aside directory: "<topic>-<p>.<32 hex><suffix>", as LocalLog.logDeleteDirName. */
 void dir_aside_name(struct rng *rng, const char *name_key, size_t topic_bytes, const char *suffix,
                     char out[DIR_NAME_MAX + 1]);
 
-/* ---- checkpoint.c
- * --------------------------------------------------------------------------------- */
+/* ---- checkpoint.c --------------------------------------------------------------------------- */
 
-/* One file's lines, topic and partition joined again. Returns what fn returns when that is not 0.
- */
+/* One file's lines, topic and partition joined again. Returns what fn returns when that is not 0. */
 typedef int checkpoint_line_fn(void *arg, struct str topic, int32_t partition, int64_t offset);
 /* E_CORRUPT: a wrong version, a wrong count, or a line that is none. Nothing at all is an empty
  * file. */
@@ -102,8 +97,7 @@ bool checkpoint_idle(const struct log_dir *d);
 int checkpoint_write_all(struct log_dir *d); /* at a clean stop, on this thread */
 void checkpoint_timer_fire(struct timer *t);
 
-/* ---- journal.c, replay.c
- * ---------------------------------------------------------------------------- */
+/* ---- journal.c, replay.c -------------------------------------------------------------------- */
 
 #define JOURNAL_BLOCK_BYTES        4096
 #define JOURNAL_HEADER_BYTES       (2 * JOURNAL_BLOCK_BYTES)
@@ -182,8 +176,7 @@ void journal_half_flushed(struct journal *j, int half);
 int journal_replay(struct log_dir *d, struct file *file, uint64_t generation, uint64_t file_bytes,
                    struct errmsg *msg);
 
-/* ---- commit.c, flush.c
- * ------------------------------------------------------------------------------- */
+/* ---- commit.c, flush.c ---------------------------------------------------------------------- */
 
 #define COMMIT_FILES_MAX 16 /* past it one syncfs is cheaper than so many fdatasyncs */
 
@@ -201,8 +194,8 @@ void flush_start(struct log_dir *d);
 bool flush_idle(const struct log_dir *d);
 bool flush_running(const struct log_dir *d);
 void flush_drop_log(struct log *l);
-void flush_tick(struct log_dir *d); /* before the recovery points are written: durable logs, and
-                                       what was rolled */
+/* Before the recovery points are written: durable logs, and what was rolled. */
+void flush_tick(struct log_dir *d);
 void flush_want(struct log *l);
 void flush_note_age(struct log *l); /* first unflushed byte of a log that is not durable */
 void flush_timer_fire(struct timer *t);
@@ -217,8 +210,7 @@ void recovery_point_moved(struct log *l, int64_t end);
 /* All below `end` is durable. */
 void flushed_moved(struct log *l, int64_t end);
 
-/* ---- waits.c, remove.c
- * --------------------------------------------------------------------------------- */
+/* ---- waits.c, remove.c ---------------------------------------------------------------------- */
 
 enum due { DUE_OK = 0, DUE_OFFLINE, DUE_CANCELED };
 void waits_init(struct logm *m);

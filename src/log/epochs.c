@@ -1,5 +1,5 @@
-/* Leader epochs: since which offset each has written (LeaderEpochFileCache, leader-epoch-
- * checkpoint).
+/* Leader epochs: since which offset each has written (LeaderEpochFileCache; the file
+ * leader-epoch-checkpoint).
  *
  * Owner: struct log, core thread.
  *

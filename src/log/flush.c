@@ -3,13 +3,20 @@
  *
  * Owner: struct log_dir, core thread; the syncing is a job on the flush lane, one at a time.
  *
- * Asked for by: a journal half that is full (all that it covers), flush.messages > 1 and flush.ms
- * (one log), the checkpoint's interval (durable logs, and logs that have rolled), a clean stop
- * (everything). Happy path: flush_start takes the logs and the ends that they have now -> the lane
- * syncs -> done: recovery points and flushed offsets move to those ends, the half is free, the
- * checkpoint of the recovery points is written. Invariant:  a half is freed only by a flush that
- * began after its last entry was planned, and every log with bytes in it that no earlier flush had
- * covered took part. Failures:   the directory goes offline.
+ * Asked for by:
+ *             - a journal half that is full: all that it covers;
+ *             - flush.messages > 1 and flush.ms: one log;
+ *             - the checkpoint's interval: durable logs, and logs that have rolled;
+ *             - a commit that synced a log that has rolled: its indexes;
+ *             - a clean stop: everything.
+ * Happy path: flush_start takes the logs and the ends that they have now -> the lane syncs segments
+ *             and the indexes of sealed ones -> done: recovery points and flushed offsets move to
+ *             those ends, the half is free, the checkpoint of the recovery points is written.
+ * Invariant:  a half is freed only by a flush that began after its last entry was planned, and
+ *             every log with bytes in it that no earlier flush had covered took part. The indexes
+ *             of a segment that ends below the recovery point are on the disk.
+ * Failures:   the directory goes offline. An index that can not be opened only holds the recovery
+ *             point back.
  */
 #include "directory.h"
 
@@ -35,10 +42,10 @@ struct flush {
     /* the lane's */
     struct vfs *vfs;
     int rc;
+    bool indexes_left; /* one could not be opened: the next flush sees to it */
 };
 
-/* ---- the lane
- * ----------------------------------------------------------------------------------------- */
+/* ---- the lane ------------------------------------------------------------------------------- */
 
 int flush_list_sync(struct vfs *v, const char *dir_path, const struct flush_list *list, bool all)
 {
@@ -62,16 +69,43 @@ int flush_list_sync(struct vfs *v, const char *dir_path, const struct flush_list
     return rc == 0 && is_missing ? E_NOENT : rc;
 }
 
+/* Opened here: ten thousand segments that are sealed at once must not need twice as many descriptors. */
+static int sync_indexes(struct flush *f)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; i < f->list.n_paths && rc == 0; i++) {
+        struct file *file;
+
+        rc = vfs_open(f->vfs, f->list.paths[i], VFS_READ, &file);
+        if (rc == 0) {
+            rc = file_datasync(file);
+            file_unref(file);
+        } else if (rc == E_NOENT) {
+            rc = 0; /* the log was deleted, or goes without */
+        } else {
+            f->indexes_left = true;
+            return 0;
+        }
+    }
+    return rc;
+}
+
 static void flush_work(struct job *j)
 {
     struct flush *f = CONTAINER_OF(j, struct flush, job);
+    int rc = 0;
 
     ASSERT_LANE();
+    f->indexes_left = false;
     f->rc = flush_list_sync(f->vfs, f->d->path, &f->list, f->sync_all);
+    if ((f->rc == 0 || f->rc == E_NOENT) && !f->sync_all)
+        rc = sync_indexes(f);
+    if (rc < 0)
+        f->rc = rc;
 }
 
-/* ---- what a sync means for a log
- * ----------------------------------------------------------------------- */
+/* ---- what a sync means for a log ------------------------------------------------------------ */
 
 void flushed_moved(struct log *l, int64_t end)
 {
@@ -101,8 +135,7 @@ void recovery_point_moved(struct log *l, int64_t end)
         list_remove(&l->in_dirty);
 }
 
-/* ---- beginning and ending
- * --------------------------------------------------------------------------------- */
+/* ---- beginning and ending ------------------------------------------------------------------- */
 
 static void flush_take(struct flush *f, struct log *l)
 {
@@ -116,6 +149,7 @@ static void flush_take(struct flush *f, struct log *l)
     *fl = (struct flush_log){.l = l, .end = l->end_offset};
     fl->names = collect_names(l, &f->list);
     log_collect_flush(l, &f->list);
+    log_collect_indexes(l, &f->list);
     l->in_flush = true;
     l->flush_wanted = false;
     l->appended_since_flush = 0;
@@ -142,7 +176,7 @@ static void log_flush_done(struct flush *f, const struct flush_log *fl)
     struct log *l = fl->l;
 
     flushed_moved(l, fl->end);
-    recovery_point_moved(l, fl->end);
+    recovery_point_moved(l, f->indexes_left ? MIN(fl->end, log_indexes_synced(l)) : fl->end);
     if (!list_empty(&l->in_dirty)) {
         l->first_unflushed = f->begun;
         flush_note_age(l);
@@ -209,13 +243,11 @@ void flush_start(struct log_dir *d)
         flush_put(f);
         return;
     }
-    f->sync_all = f->list.n + f->list.n_dirs > COMMIT_FILES_MAX;
+    f->sync_all = f->list.n + f->list.n_dirs + f->list.n_paths > COMMIT_FILES_MAX;
     lane_submit(&d->flush_lane, &f->job, flush_work, flush_done);
 }
 
-/* ---- when
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 void flush_want(struct log *l)
 {
@@ -307,9 +339,7 @@ void logm_flush_all(struct logm *m)
     }
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 bool flush_running(const struct log_dir *d)
 {

@@ -74,6 +74,34 @@ static int load_from(struct index *x, struct file *f)
     return 0;
 }
 
+int index_create(struct index *x, const struct segment *s)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct file *f;
+    int rc;
+
+    ASSERT(x->n_pending == 0);
+    rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &f);
+    if (rc < 0)
+        return rc;
+    file_unref(f);
+    x->n_written = 0;
+    x->missing = false;
+    x->loaded = true;
+    return 0;
+}
+
+int index_drop(struct index *x, const struct segment *s)
+{
+    char path[SEGMENT_PATH_MAX];
+    int rc = vfs_unlink(vfs_of(s), path_of(x, s, path));
+
+    index_release(x);
+    x->n_written = 0;
+    x->loaded = false;
+    return rc == E_NOENT ? 0 : rc;
+}
+
 int index_load(struct index *x, const struct segment *s)
 {
     char path[SEGMENT_PATH_MAX];
@@ -83,6 +111,7 @@ int index_load(struct index *x, const struct segment *s)
     ASSERT(x->n_pending == 0);
     x->n_written = 0;
     rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_READ, &f);
+    x->missing = rc == E_NOENT;
     if (rc == 0) {
         rc = load_from(x, f);
         file_unref(f);
@@ -110,16 +139,31 @@ int index_flush(struct index *x, const struct segment *s)
     int rc;
 
     ASSERT(IMPLIES(x->n_pending > 0, x->loaded));
-    if (x->n_pending == 0)
+    if (x->n_pending == 0 && !x->missing)
         return 0;
     rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_WRITE | VFS_CREATE, &f);
     if (rc < 0)
         return rc;
-    rc = file_pwrite(f, x->pending, x->n_pending * n, x->n_written * (uint64_t)n);
+    x->missing = false;
+    if (x->n_pending > 0)
+        rc = file_pwrite(f, x->pending, x->n_pending * n, x->n_written * (uint64_t)n);
     if (rc == 0) {
         x->n_written += x->n_pending;
         x->n_pending = 0;
     }
+    file_unref(f);
+    return rc;
+}
+
+int index_sync(const struct index *x, const struct segment *s)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct file *f;
+    int rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_READ, &f);
+
+    if (rc < 0)
+        return rc == E_NOENT ? 0 : rc;
+    rc = file_datasync(f);
     file_unref(f);
     return rc;
 }
@@ -193,6 +237,7 @@ int index_truncate(struct index *x, const struct segment *s, uint32_t n_entries)
         rc = file_truncate(f, n_entries * (uint64_t)index_entry_bytes(x));
         file_unref(f);
     } else if (rc == E_NOENT && n_entries == 0) {
+        x->missing = true;
         rc = 0;
     }
     if (rc == 0)
@@ -251,6 +296,65 @@ int index_get_time(struct index_reader *r, uint32_t i, struct time_entry *out)
                                    r->base_offset + (int32_t)get_be32(entry + 8)};
     return rc;
 }
+
+/* ---- how much of it can be what an append made ---------------------------------------------- */
+
+#define SOUND_BYTES 12288 /* read at a time: whole entries of both kinds */
+
+struct sound {
+    const struct segment *s;
+    int64_t until;    /* entries of offsets below it */
+    int64_t value;    /* of the last entry: position or timestamp */
+    int64_t relative; /* and its offset */
+};
+
+/* Both fields rise, from above zero; but a time entry may name the first record. */
+static bool entry_follows(const struct index *x, struct sound *q, const uint8_t *entry)
+{
+    int64_t relative = (int32_t)get_be32(entry + formats[x->kind].offset_at);
+    int64_t value =
+        x->kind == INDEX_OFFSET ? (int64_t)get_be32(entry + 4) : (int64_t)get_be64(entry);
+
+    if (relative <= q->relative || value <= q->value || q->s->base_offset + relative >= q->until)
+        return false;
+    if (x->kind == INDEX_OFFSET && (uint64_t)value >= q->s->size_bytes)
+        return false;
+    q->relative = relative;
+    q->value = value;
+    return true;
+}
+
+int index_count_sound(const struct index *x, const struct segment *s, int64_t until, uint32_t *n)
+{
+    struct sound q = {.s = s, .until = until};
+    size_t each = index_entry_bytes(x);
+    struct index_reader r;
+    uint8_t *bytes;
+    bool good = true;
+    int rc;
+
+    ASSERT(x->n_pending == 0);
+    *n = 0;
+    q.relative = x->kind == INDEX_OFFSET ? 0 : -1;
+    rc = index_open(&r, x, s);
+    if (rc < 0)
+        return rc;
+    bytes = xmalloc(SOUND_BYTES);
+    while (rc == 0 && good && *n < x->n_written) {
+        uint32_t m = MIN((uint32_t)(SOUND_BYTES / each), x->n_written - *n);
+
+        rc = file_pread_full(r.file, bytes, m * each, *n * (uint64_t)each);
+        for (uint32_t i = 0; rc == 0 && i < m && good; i++) {
+            good = entry_follows(x, &q, bytes + i * each);
+            *n += good;
+        }
+    }
+    free(bytes);
+    index_close(&r);
+    return rc;
+}
+
+/* ---- searching ------------------------------------------------------------------------------ */
 
 /* Whether an entry comes before `what`. */
 typedef bool below_fn(const uint8_t *entry, int64_t base_offset, int64_t what);

@@ -19,7 +19,7 @@ struct journal;   /* journal.c */
 #define LOG_OPEN_SEALED_MAX 512
 #define LOG_OPEN_FILES_MAX 4096
 
-/* ---- a partition ---------------------------------------------------------------------------------------------------- */
+/* ---- a partition ---------------------------------------------------------------------------- */
 
 /* Where an offset is: `offset` begins a batch (or is the end) at `position` of the segment. */
 struct log_place {
@@ -85,7 +85,7 @@ struct log {
     struct dir_entry *entry; /* what the directory half keeps of every partition, open or not */
 };
 
-/* ---- a log directory -------------------------------------------------------------------------------------------------- */
+/* ---- a log directory ------------------------------------------------------------------------ */
 
 struct log_dir {
     struct logm *m;
@@ -135,7 +135,7 @@ struct logm {
     uint32_t n_open_sealed, n_open_active;
 };
 
-/* ---- what the partition half offers ------------------------------------------------------------------------------------- */
+/* ---- what the partition half offers --------------------------------------------------------- */
 
 /* Loads the segments of l->path, or makes the first one; recovers when the directory was not clean or when doubt arises. Sets segments,
  * start_offset, end_offset, size_bytes, epochs, producers; returns with recovery_point <= end_offset. */
@@ -145,12 +145,14 @@ void log_unload(struct log *l); /* closes files, frees everything of the partiti
  * m->logs and out of every list. NULL is fine. */
 void log_free(struct log *l);
 /* What a flush of the segment files must do, as values for a lane: references to the files that have bytes below
- * `end` not yet flushed (segment .log of every dirty segment; indexes need no flush, they are rebuilt on doubt). */
+ * `end` not yet flushed (segment .log of every dirty segment). */
 struct flush_list {
     struct file **files; /* references */
     uint32_t n, cap;
     char **dirs;         /* directory paths whose names must be synced (owned copies) */
     uint32_t n_dirs, cap_dirs;
+    char **paths;        /* indexes, which the lane opens and syncs (owned copies) */
+    uint32_t n_paths, cap_paths;
 };
 void flush_list_release(struct flush_list *f); /* core thread */
 /* Adds this log's unflushed segment files: those that end past l->recovery_point. Nothing is marked: jobs of both lanes may hold
@@ -158,6 +160,11 @@ void flush_list_release(struct flush_list *f); /* core thread */
  * been set to it already, and never goes back). */
 void log_collect_flush(struct log *l, struct flush_list *f);
 void log_flushed(struct log *l, int64_t recovery_point);
+/* Adds the indexes of sealed segments that are not synced yet. The recovery point may be moved past the end of a segment only
+ * after that: nobody looks at an index below it any more, and Apache Kafka trusts it after a clean stop. A background flush sees
+ * to it, once for each segment; a commit that syncs segments moves the recovery point up to log_indexes_synced at most. */
+void log_collect_indexes(struct log *l, struct flush_list *f);
+int64_t log_indexes_synced(const struct log *l);
 /* Adds only names (new segment files, the directory itself, its parent) that are not durable yet, and the file each names. */
 void log_collect_names(struct log *l, struct flush_list *f);
 /* At a clean stop, after the flush: trims indexes as Kafka does, writes the producer snapshot at end_offset. Small files. */
@@ -168,7 +175,7 @@ int64_t log_segment_base_of(const struct log *l, int64_t offset);
 /* The high watermark has moved: sets stable_offset from it and from the open transactions. */
 void log_bound_moved(struct log *l);
 
-/* ---- what the directory half offers --------------------------------------------------------------------------------------- */
+/* ---- what the directory half offers --------------------------------------------------------- */
 
 /* log_open is, in this order: dir_place; the struct, filled; log_attach (sets up the fields of the directory half, so that log_load may
  * call commit_named); log_load; log_opened (flushed_offset, high_watermark, stable_offset := end_offset; enters m->logs). When
@@ -176,6 +183,9 @@ void log_bound_moved(struct log *l);
 /* Where a partition's directory is (*exists), or where a new one goes: `wanted`, or for -1 the online directory with the fewest
  * partitions. E_OFFLINE. */
 int dir_place(const struct logm *m, const char *name_key, int wanted, struct log_dir **out, bool *exists);
+/* After an unclean stop: a log that could not be recovered is refused until the next start. */
+void dir_refuse(struct log_dir *d, const char *name_key);
+bool dir_is_refused(const struct log_dir *d, const char *name_key);
 void log_attach(struct log *l);
 void log_opened(struct log *l);
 void log_detach(struct log *l); /* out of every list and of m->logs; waits fire with E_CANCELED; what is queued is dropped */

@@ -1,21 +1,24 @@
 /* The journal: one preallocated file through which small commits of all partitions go to the disk.
  *
- *     | header block | header block | half 0: entries ... | half 1: entries ... |       all
- * big-endian, blocks of 4096
+ *     | header block | header block | half 0: entries ... | half 1: entries ... |
  *
- *     header   0 magic u32 | 4 crc u32 (of 8..32) | 8 version u32 | 12 zero u32 | 16 generation u64
- * | 24 file bytes u64 twice, so that one torn or rotten block is no loss; the higher generation
- * counts entry    0 magic u32 | 4 crc u32 (of 8..total) | 8 generation u64 | 16 sequence u64 | 24
- * total bytes u32 28 bytes of all parts u32 | 32 number of parts u32 | 36 zero u32 | parts |
- * contents, in the same order part     0 topic id | 16 segment base i64 | 24 position u64 | 32 end
- * offset i64 | 40 bytes u32 | 44 name bytes u16 46 zero u16 | name "<topic>-<p>", zero-filled to a
- * multiple of 8
+ *   All big-endian, blocks of 4096.
+ *
+ *     header    0 magic u32  |  4 crc u32 (of 8..32)  |  8 version u32  | 12 zero u32
+ *              16 generation u64  | 24 file bytes u64
+ *              twice, so that one torn or rotten block is no loss; the higher generation counts
+ *     entry     0 magic u32  |  4 crc u32 (of 8..total)  |  8 generation u64  | 16 sequence u64
+ *              24 total bytes u32  | 28 bytes of all parts u32  | 32 number of parts u32
+ *              36 zero u32  | parts  | contents, in the same order
+ *     part      0 topic id  | 16 segment base i64  | 24 position u64  | 32 end offset i64
+ *              40 bytes u32  | 44 name bytes u16  | 46 zero u16
+ *              name "<topic>-<p>", zero-filled to a multiple of 8
  *
  * Owner: struct log_dir, core thread; journal_write runs on the commit lane, the making of the file
  * on the flush lane.
  *
- * A half:     FREE --the other is full--> CURRENT --no room--> FULL --a flush begins--> FLUSHING
- * --it ends--> FREE
+ *   A half: FREE --the other is full--> CURRENT --no room--> FULL --a flush begins--> FLUSHING
+ *                                                                  --it ends--> FREE
  *
  * Entries begin at block boundaries: writing one never touches a block of an earlier one, which may
  * be acknowledged already, and never has to read what is in the block. Sequences rise by one over
@@ -24,9 +27,10 @@
  * to write.
  *
  * Invariant:  an entry counts while its generation is the header's. The generation changes
- * (journal_reset) only when all segments are flushed: at a clean stop and at the end of a replay. A
- * half is overwritten only when all that its entries cover is flushed. Failures:   no journal can
- * be made (space): commits sync their segments. A failed write or sync is the commit's failure.
+ *             (journal_reset) only when all segments are flushed: at a clean stop and at the end of
+ *             a replay. A half is overwritten only when all that its entries cover is flushed.
+ * Failures:   no journal can be made (space): commits sync their segments. A failed write or sync
+ *             is the commit's failure.
  */
 #include "directory.h"
 
@@ -58,8 +62,7 @@ static uint64_t wanted_bytes(const struct log_dir *d)
     return blocks_up((uint64_t)MAX(bytes, (int64_t)JOURNAL_BYTES_MIN));
 }
 
-/* ---- the header
- * ----------------------------------------------------------------------------------------- */
+/* ---- the header ----------------------------------------------------------------------------- */
 
 static int write_header(struct file *f, uint64_t generation, uint64_t file_bytes)
 {
@@ -111,9 +114,7 @@ int journal_reset(struct journal *j)
     return rc;
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 static struct journal *journal_new(struct log_dir *d, uint64_t file_bytes)
 {
@@ -214,9 +215,7 @@ out:
     return rc;
 }
 
-/* ---- making it
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- making it ------------------------------------------------------------------------------ */
 
 static int fill_with_zeros(struct file *f, uint64_t file_bytes)
 {
@@ -318,8 +317,7 @@ bool journal_ready(const struct log_dir *d)
     return d->journal && d->journal->file;
 }
 
-/* ---- planning entries
- * -------------------------------------------------------------------------------------------- */
+/* ---- planning entries ----------------------------------------------------------------------- */
 
 static size_t part_bytes(const struct commit_part *part)
 {
@@ -481,9 +479,7 @@ bool journal_plan(struct journal *j, const struct commit_part *parts, uint32_t n
     return true;
 }
 
-/* ---- writing them
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- writing them --------------------------------------------------------------------------- */
 
 static void seal_entry(struct journal_write *w, const struct journal_out *e)
 {
@@ -523,9 +519,7 @@ void journal_write_release(struct journal_write *w)
     *w = (struct journal_write){0};
 }
 
-/* ---- halves
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- halves --------------------------------------------------------------------------------- */
 
 bool journal_wants_flush(const struct journal *j)
 {

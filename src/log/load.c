@@ -324,6 +324,8 @@ int metadata_check(struct log *l, struct errmsg *msg)
         /* Missing, or torn: it is written at once with the directory, and synced with the first
          * commit. */
         rc = wanted ? metadata_write(l, path) : 0;
+        if (rc == E_NOSPC && l->n_segments > 0)
+            rc = 0; /* a full disk does not stop a start: the next one writes it */
     }
     buf_release(&text);
     free(path);

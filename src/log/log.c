@@ -71,6 +71,27 @@ void log_free(struct log *l)
     free(l);
 }
 
+void log_say_why(struct errmsg *msg, int rc)
+{
+    if (msg && !msg->text[0])
+        errmsg_set(msg, "%s", err_text(rc));
+}
+
+/* Where it is, or will be. A log that could not be recovered at the start is not tried again: recovery
+ * blocks, and it would be done in the middle of service. */
+static int place(struct log *l, int wanted, bool *exists, struct errmsg *msg)
+{
+    int rc = dir_place(l->m, l->name_key, wanted, &l->dir, exists);
+
+    if (rc == 0 && *exists && dir_is_refused(l->dir, l->name_key)) {
+        errmsg_set(msg, "%s: could not be recovered at the start", l->name_key);
+        return E_OFFLINE;
+    }
+    if (rc < 0)
+        errmsg_set(msg, "%s: %s", l->name_key, err_text(rc));
+    return rc;
+}
+
 int log_open(struct logm *m, const char *topic, int32_t partition, struct uuid topic_id,
              const struct topic_config *config, int32_t leader_epoch, int dir, struct log **out,
              struct errmsg *msg)
@@ -86,17 +107,19 @@ int log_open(struct logm *m, const char *topic, int32_t partition, struct uuid t
     l = log_new(m, topic, partition, config);
     l->topic_id = topic_id;
     l->leader_epoch = leader_epoch;
-    rc = dir_place(m, l->name_key, dir, &l->dir, &exists);
+    rc = place(l, dir, &exists, msg);
     if (rc < 0) {
-        errmsg_set(msg, "%s: %s", l->name_key, err_text(rc));
         log_free(l);
         return rc;
     }
     l->path = xasprintf("%s/%s", l->dir->path, l->name_key);
     log_attach(l);
+    errmsg_set(msg, "%s", "");
     rc = log_load(l, !exists, msg);
     if (rc < 0) {
+        log_say_why(msg, rc);
         errmsg_wrap(msg, "%s", l->name_key);
+        dir_refuse(l->dir, l->name_key);
         log_detach(l);
         log_free(l);
         return rc;
@@ -112,8 +135,7 @@ bool log_exists(const struct logm *m, const char *topic, int32_t partition)
     struct log_dir *d;
     bool exists = false;
 
-    if (dir_place(m, key, -1, &d, &exists) < 0)
-        exists = false;
+    (void)dir_place(m, key, -1, &d, &exists); /* in a directory that is offline it is there, too */
     free(key);
     return exists;
 }
@@ -222,8 +244,11 @@ void flush_list_release(struct flush_list *f)
         file_unref(f->files[i]);
     for (uint32_t i = 0; i < f->n_dirs; i++)
         free(f->dirs[i]);
+    for (uint32_t i = 0; i < f->n_paths; i++)
+        free(f->paths[i]);
     free(f->files);
     free(f->dirs);
+    free(f->paths);
     *f = (struct flush_list){0};
 }
 
@@ -271,6 +296,39 @@ void log_flushed(struct log *l, int64_t recovery_point)
 {
     ASSERT(recovery_point <= l->end_offset);
     ASSERT(l->recovery_point >= recovery_point);
+}
+
+static void list_path(struct flush_list *f, char *path)
+{
+    if (f->n_paths == f->cap_paths) {
+        f->cap_paths = MAX(4, f->cap_paths * 2);
+        f->paths = xrealloc_array(f->paths, f->cap_paths, sizeof(*f->paths));
+    }
+    f->paths[f->n_paths++] = path;
+}
+
+/* The first whose indexes are not on the disk for sure: it ends at the recovery point or past it. */
+static int first_unsynced(const struct log *l)
+{
+    return MAX(0, log_segment_floor(l, l->recovery_point - 1));
+}
+
+void log_collect_indexes(struct log *l, struct flush_list *f)
+{
+    static const char *const suffixes[] = {".index", ".timeindex"};
+    char path[SEGMENT_PATH_MAX];
+
+    ASSERT_CORE();
+    for (int i = first_unsynced(l); i + 1 < l->n_segments; i++)
+        for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++)
+            list_path(f, xstrdup(segment_path(l->segments[i], suffixes[k], path)));
+}
+
+int64_t log_indexes_synced(const struct log *l)
+{
+    int i = first_unsynced(l);
+
+    return i + 1 < l->n_segments ? l->segments[i + 1]->base_offset : INT64_MAX;
 }
 
 /* Torn by a power cut, it would make the partition nobody's. There is none without a topic id. */

@@ -4,20 +4,22 @@
  * log_detach.
  *
  * Start:      for every directory: lock, meta.properties, list (nothing is changed, but that a new
- * directory gets what it needs); then for each: clean stop: journal reset -> marker removed,
- * durably; unclean:    journal replayed into the segments, flushed -> journal reset. The journal of
- * a clean directory is reset *before* the marker goes: the other way round, a crash between the two
- *             would replay an old journal over what somebody else (Apache Kafka, say) has written
- * since. Turn:       one commit and one flush begin for each directory that has something to do ->
- * waits fire -> what they appended begins. Clean stop: logm_flush_all, turns until logm_quiet, then
- * logm_close: producer snapshots -> checkpoints -> journal reset -> marker; each durable before the
- * next. Invariant:  after `offline` nothing of a directory is written any more. Failures: dir_fail:
- * sticky. The log line is written once, where it happened.
+ *             directory gets what it needs); then for each:
+ *               clean stop:  journal reset -> marker removed, durably;
+ *               unclean:     journal replayed into the segments, flushed -> journal reset.
+ *             The journal of a clean directory is reset *before* the marker goes: the other way
+ *             round, a crash between the two would replay an old journal over what somebody else
+ *             (Apache Kafka, say) has written since.
+ * Turn:       one commit and one flush begin for each directory that has something to do -> waits
+ *             fire -> what they appended begins.
+ * Clean stop: logm_flush_all, turns until logm_quiet, then logm_close: indexes and producer
+ *             snapshots -> checkpoints -> journal reset -> marker; each durable before the next.
+ * Invariant:  after `offline` nothing of a directory is written any more.
+ * Failures:   dir_fail: sticky. The log line is written once, where it happened.
  */
 #include "directory.h"
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------- */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 static void dir_init(struct log_dir *d, struct logm *m, int index, const char *path)
 {
@@ -169,13 +171,14 @@ static void logm_free(struct logm *m)
     free(m);
 }
 
-/* ---- producers that have been silent for long --------------------------------------------------- */
+/* ---- producers that have been silent for long ----------------------------------------------- */
 
 static void expiry_again(struct logm *m)
 {
     int64_t every_ms = m->config->producer_id_expiration_check_interval_ms;
 
-    timer_set(&m->env->timers, &m->expiry_timer, mono_after_ms(clock_mono(m->env->clock), every_ms));
+    timer_set(&m->env->timers, &m->expiry_timer,
+              mono_after_ms(clock_mono(m->env->clock), every_ms));
 }
 
 /* ProducerStateManager.removeExpiredProducers, for every log that is open. */
@@ -225,8 +228,7 @@ int logm_open(struct env *env, const struct logm_options *options, struct logm *
     return rc;
 }
 
-/* ---- what is there
- * -------------------------------------------------------------------------------------- */
+/* ---- what is there -------------------------------------------------------------------------- */
 
 struct uuid logm_cluster_id(const struct logm *m)
 {
@@ -307,9 +309,7 @@ int logm_found_set_stray(struct logm *m, int i)
     return rc;
 }
 
-/* ---- logs
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- logs ----------------------------------------------------------------------------------- */
 
 int dir_place(const struct logm *m, const char *name_key, int wanted, struct log_dir **out,
               bool *exists)
@@ -390,8 +390,7 @@ void log_detach(struct log *l)
     flush_drop_log(l);
 }
 
-/* ---- the end of a turn
- * ------------------------------------------------------------------------------------------ */
+/* ---- the end of a turn ---------------------------------------------------------------------- */
 
 static bool all_offline(const struct logm *m)
 {
@@ -476,9 +475,7 @@ int dir_fail(struct log_dir *d, const char *what, const char *path, int rc)
     return E_OFFLINE;
 }
 
-/* ---- closing
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- closing -------------------------------------------------------------------------------- */
 
 /* Producer snapshots and what else a clean start looks at. False: some log is not as the marker
  * would say. */
@@ -506,6 +503,9 @@ static void dir_close_clean(struct log_dir *d)
     bool may_mark = finish_logs(d);
     int rc = checkpoint_write_all(d);
 
+    /* Indexes and the like: where the marker is, nobody looks whether they are whole. */
+    if (rc == 0 && may_mark)
+        rc = vfs_sync_all(d->m->env->vfs, d->path);
     if (rc == 0 && may_mark && journal_ready(d))
         rc = journal_reset(d->journal);
     if (rc == 0 && d->n_unrecovered > 0) {

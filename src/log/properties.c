@@ -2,14 +2,18 @@
  *
  * Owner: struct log_dir, core thread, at start.
  *
- *     #                                  a java.util.Properties file, as MetaPropertiesEnsemble
- * writes it #Sun Nov 22 22:36:17 UTC 2026 node.id=1 directory.id=9FuaCt6bFGwc_muFaaw81w version=1
+ *     #                                      a java.util.Properties file, as
+ *     #Sun Nov 22 22:36:17 UTC 2026          MetaPropertiesEnsemble writes it
+ *     node.id=1
+ *     directory.id=9FuaCt6bFGwc_muFaaw81w
+ *     version=1
  *     cluster.id=6vNuDeVBSs6jNeGIm5_kUw
  *
  * Happy path: it is there: node.id and cluster.id must be ours. It is not, and the directory is
- * empty: a new one is written (vfs_replace) before anything else, so that a directory with data
- * always has one. Failures:   a directory with other things in it, another node's or another
- * cluster's: E_FORMAT, and nothing is changed.
+ *             empty: a new one is written (vfs_replace) before anything else, so that a directory
+ *             with data always has one.
+ * Failures:   a directory with other things in it, another node's or another cluster's: E_FORMAT,
+ *             and nothing is changed.
  */
 #include "directory.h"
 

@@ -7,11 +7,14 @@
  *             one another) and build indexes, producers, epochs -> cut at the first bad one ->
  *             write what is kept past the recovery point again, and sync it.
  * Invariant:  what is below the recovery point is trusted (its headers lead to it); what is kept
- *             past it was checked and is on the disk when log_recover returns.
+ *             past it was checked and is on the disk when log_recover returns, the indexes of all
+ *             but the active segment included.
  * Failures:   nothing good behind a bad batch: a torn tail, cut (mark: recover_torn_tail). Good
  *             batches behind it: rot; they are kept aside (".corrupt"), with an error line. The
  *             same below the recovery point: E_CORRUPT, the log is not served, nothing is changed.
- *             A sync that fails: E_OFFLINE.
+ *             A write or sync that fails: E_OFFLINE. No space for an index: that segment goes
+ *             without one, and whoever wants it builds it. Anything else (no descriptor, a read
+ *             that fails): the log is not served, and the next start recovers it again.
  */
 #include "segment.h"
 
@@ -161,6 +164,17 @@ static bool next_follows(const struct recovery *r)
     return base >= r->expected && (!gap || !r->strict || (r->l->config.cleanup & CLEANUP_COMPACT));
 }
 
+/* A full disk does not stop a start: the indexes are derived. */
+static int finish(struct segment *s)
+{
+    int rc = segment_finish(s);
+
+    if (rc != E_NOSPC)
+        return rc;
+    MARK(recover_without_index);
+    return segment_drop_indexes(s);
+}
+
 static int scan(struct recovery *r)
 {
     int rc = 0;
@@ -173,7 +187,7 @@ static int scan(struct recovery *r)
             r->bad = true;
             break;
         }
-        rc = segment_finish(here(r));
+        rc = finish(here(r));
         r->i++;
         r->position = 0;
         r->expected = MAX(r->expected, here(r)->base_offset);
@@ -222,6 +236,15 @@ static int cut(struct recovery *r)
 
 /* ---- what is kept --------------------------------------------------------------------------- */
 
+/* A failed write or flush. What only wanted a descriptor or space changed nothing: this log is not
+ * served then, and the directory is as good as before. */
+static int failed(const struct log *l, int rc)
+{
+    if (rc == 0 || rc == E_MFILE || rc == E_NOSPC)
+        return rc;
+    return dir_fail(l->dir, "sync after recovery", l->path, rc);
+}
+
 /* The same bytes again: pages that a failed flush has marked clean are written this time. */
 static int rewrite(struct segment *s, uint64_t from, uint8_t *bytes)
 {
@@ -233,9 +256,9 @@ static int rewrite(struct segment *s, uint64_t from, uint8_t *bytes)
 
         rc = file_pread_full(f, bytes, n, at);
         if (rc == 0)
-            rc = file_pwrite(f, bytes, n, at);
+            rc = failed(s->log, file_pwrite(f, bytes, n, at));
     }
-    return rc == 0 ? file_datasync(f) : rc;
+    return rc == 0 ? failed(s->log, file_datasync(f)) : rc;
 }
 
 static int make_durable(struct recovery *r)
@@ -244,17 +267,20 @@ static int make_durable(struct recovery *r)
     uint8_t *bytes = xmalloc(SCAN_BYTES);
     int rc = 0;
 
-    for (int i = r->first_i; rc == 0 && i < l->n_segments; i++)
-        rc = rewrite(l->segments[i],
-                     i == r->first_i ? MIN(r->first_position, l->segments[i]->size_bytes) : 0,
-                     bytes);
+    for (int i = r->first_i; rc == 0 && i < l->n_segments; i++) {
+        struct segment *s = l->segments[i];
+
+        rc = rewrite(s, i == r->first_i ? MIN(r->first_position, s->size_bytes) : 0, bytes);
+        if (rc == 0 && s != log_active(l))
+            rc = failed(l, segment_sync_indexes(s));
+    }
     free(bytes);
     if (rc == 0)
-        rc = vfs_sync_dir(l->m->env->vfs, l->path);
+        rc = failed(l, vfs_sync_dir(l->m->env->vfs, l->path));
     if (rc == 0)
-        rc = vfs_sync_dir(l->m->env->vfs, l->dir->path);
+        rc = failed(l, vfs_sync_dir(l->m->env->vfs, l->dir->path));
     if (rc < 0)
-        return dir_fail(l->dir, "sync after recovery", l->path, rc);
+        return rc;
     /* Where no flush was ever noted, nobody may have synced this file: the first commit does. */
     l->metadata_is_new = r->trusted == 0;
     l->names_are_new = l->metadata_is_new;
@@ -310,7 +336,9 @@ int log_recover(struct log *l, bool strict, struct errmsg *msg)
     int rc;
 
     ASSERT_CORE();
-    r.first_i = r.i = MAX(0, log_segment_floor(l, r.trusted));
+    /* A segment that ends at the recovery point may have been the active one when it was flushed:
+     * its indexes are not sure yet (log_collect_indexes). */
+    r.first_i = r.i = MAX(0, log_segment_floor(l, r.trusted - 1));
     rc = up_to_trusted(&r);
     r.first_position = r.position;
     forget_cache(&r); /* of what is past the recovery point, only the device knows */
@@ -324,7 +352,8 @@ int log_recover(struct log *l, bool strict, struct errmsg *msg)
     if (rc == 0)
         rc = make_durable(&r);
     if (rc < 0) {
-        errmsg_wrap(msg, "recovery (%s)", err_text(rc));
+        log_say_why(msg, rc);
+        errmsg_wrap(msg, "recovery");
         return rc;
     }
     epochs_truncate_end(l->epochs, l->end_offset);

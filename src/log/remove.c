@@ -5,11 +5,12 @@
  * Happy path: log_delete -> log_detach (waits are canceled, queued bytes dropped) -> rename to
  *             "<topic>-<p>.<32 hex>-delete" -> after file.delete.delay.ms a job removes the tree.
  * Invariant:  a name that ends with "-delete" belongs to nobody; whatever carries it at a start is
- * removed. The rename is not synced: who deletes a topic has said so durably in the metadata log
- * before, and a directory that comes back after a power cut has a topic id that no topic has.
+ *             removed. The rename is not synced: who deletes a topic has said so durably in the
+ *             metadata log before, and a directory that comes back after a power cut has a topic id
+ *             that no topic has.
  * Failures:   a directory that can not be renamed takes the log directory offline (E_NOSPC: the
- * directory's own name would not fit; it is emptied in place). What can not be unlinked is said
- * once and left to the next start.
+ *             directory's own name would not fit; it is emptied in place). What can not be unlinked
+ *             is said once and left to the next start.
  */
 #include "directory.h"
 

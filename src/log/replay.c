@@ -3,26 +3,30 @@
  * Owner: struct log_dir, core thread, in logm_open.
  *
  * Happy path: the half with the lower sequence first -> entry after entry -> each part's batches,
- * where their place in the segment does not hold them -> datasync of all segments that were looked
- * at -> (journal.c) the generation changes. A batch is written again only when all of this holds;
- * otherwise it is stale, or there already:
+ *             where their place in the segment does not hold them -> datasync of all segments that
+ *             were looked at -> (journal.c) the generation changes.
+ *             A batch is written again only when all of this holds; otherwise it is stale, or there
+ *             already:
  *             - the partition's directory is there, with the topic id of the part (or with none to
- * be read);
+ *               be read);
  *             - it is not below the checkpointed recovery point;
  *             - the segment file is there: its name was durable before the entry was written, so
- * who misses was deleted;
+ *               who misses was deleted;
  *             - it would not leave a hole behind the end of the file;
- *             - no valid batch is at its place: it would be this one, or the segment was made over
- * since. Invariant:  all bytes of a log below a counting entry's are in flushed segments or in
- * earlier counting entries. A replay that is cut short is done again from the start with the same
- * result. Failures:   an entry that is cut off is the last one, and was never acknowledged. Valid
- * entries behind a bad one mean rot: said as an error, and they are replayed. Errors of the files
- * end the start.
+ *             - no valid batch is at its place: it would be this one, whole, or the segment was
+ *               made over since. This one with other bytes before its CRC is this one, damaged.
+ * Invariant:  all bytes of a log below a counting entry's are in flushed segments or in earlier
+ *             counting entries. A replay that is cut short is done again from the start with the
+ *             same result.
+ * Failures:   an entry that is cut off is the last one, and was never acknowledged. Valid entries
+ *             behind a bad one mean rot: said as an error, and they are replayed. Errors of the
+ *             files end the start.
  */
 #include "directory.h"
 
 #define TOUCHED_MAX     512
 #define PLACE_BYTES_MAX (128u << 20) /* of a batch that may be in the place of ours */
+#define UNCOVERED_BYTES 17           /* base offset, length, leader epoch, magic: before the CRC */
 
 struct entry {
     uint64_t sequence;
@@ -49,8 +53,7 @@ struct replay {
     struct errmsg *msg;
 };
 
-/* ---- reading entries
- * --------------------------------------------------------------------------------------- */
+/* ---- reading entries ------------------------------------------------------------------------ */
 
 static uint64_t half_position(const struct replay *r, int half)
 {
@@ -101,9 +104,7 @@ static int read_entry(struct replay *r, int half, uint64_t at, struct entry *e)
     return 1;
 }
 
-/* ---- segments
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- segments ------------------------------------------------------------------------------- */
 
 static int let_go(struct replay *r)
 {
@@ -155,9 +156,10 @@ static int touch(struct replay *r, const char *path, struct file **file)
     return 0;
 }
 
-/* Whether a valid batch is at this place, whichever: 1, 0, or an error. It is this very one, or the
- * place was made over. */
-static int is_taken(struct replay *r, struct file *f, const struct batch *b, uint64_t position)
+/* Whether a valid batch is at this place: 1, 0, or an error. It is this very one, or another: then
+ * the place was made over. A right CRC alone does not say so: the bytes before it may be lost. */
+static int is_taken(struct replay *r, struct file *f, const uint8_t *p, const struct batch *b,
+                    uint64_t position)
 {
     struct batch there;
     size_t got;
@@ -167,6 +169,9 @@ static int is_taken(struct replay *r, struct file *f, const struct batch *b, uin
     rc = file_pread(f, buf_grow(&r->place, b->total_bytes), b->total_bytes, position, &got);
     if (rc < 0)
         return rc;
+    if (got == b->total_bytes && memcmp(r->place.p + UNCOVERED_BYTES, p + UNCOVERED_BYTES,
+                                        b->total_bytes - UNCOVERED_BYTES) == 0)
+        return memcmp(r->place.p, p, UNCOVERED_BYTES) == 0;
     if (got < BATCH_HEADER_BYTES || batch_decode(r->place.p, &there) < 0)
         return 0;
     if (there.total_bytes > got) { /* longer than ours */
@@ -195,7 +200,7 @@ static int replay_batch(struct replay *r, struct file *f, const uint8_t *p, cons
     }
     rc = file_drop_cache(f, position); /* after a failed fsync it may hold what the disk does not */
     if (rc == 0)
-        rc = is_taken(r, f, b, position);
+        rc = is_taken(r, f, p, b, position);
     if (rc != 0)
         return MIN(rc, 0);
     MARK(replay_writes);
@@ -203,9 +208,7 @@ static int replay_batch(struct replay *r, struct file *f, const uint8_t *p, cons
     return file_pwrite(f, p, b->total_bytes, position);
 }
 
-/* ---- parts
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- parts ---------------------------------------------------------------------------------- */
 
 struct part {
     struct uuid topic_id;
@@ -301,9 +304,7 @@ static int replay_entry(struct replay *r, struct entry *e)
     return rc;
 }
 
-/* ---- halves
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- halves --------------------------------------------------------------------------------- */
 
 /* Entries of a half, in order. Behind a bad one a valid one with a higher sequence is looked for as
  * far as an entry can reach. */

@@ -124,19 +124,25 @@ int64_t segment_end_offset(const struct segment *s)
 int segment_create(struct log *l, int64_t base_offset, struct segment **out)
 {
     struct segment *s = segment_new(l, base_offset, 0);
+    struct vfs *v = l->m->env->vfs;
     char path[SEGMENT_PATH_MAX];
-    int rc = vfs_open(l->m->env->vfs, segment_path(s, ".log", path),
-                      VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE, &s->file);
+    int rc = vfs_open(v, segment_path(s, ".log", path), VFS_WRITE | VFS_CREATE | VFS_EXCLUSIVE,
+                      &s->file);
 
     if (rc < 0) {
         segment_free(s);
         return rc;
     }
     segment_file_opened(s);
-    /* Left over from a segment of this name that is gone. */
-    (void)index_truncate(&s->offsets, s, 0);
-    (void)index_truncate(&s->times, s, 0);
-    s->indexes_loaded = s->offsets.loaded && s->times.loaded;
+    rc = index_create(&s->offsets, s);
+    if (rc == 0)
+        rc = index_create(&s->times, s);
+    if (rc < 0) { /* an index alone belongs to no segment: the next start removes it */
+        (void)vfs_unlink(v, path);
+        segment_free(s);
+        return rc;
+    }
+    s->indexes_loaded = true;
     *out = s;
     return 0;
 }
@@ -273,6 +279,24 @@ static int drop_reservation(struct segment *s)
     if (rc == 0)
         rc = cut_back(s);
     return rc;
+}
+
+/* Neither a wrong index nor half a one: Apache Kafka builds one that is missing anew, as we do. */
+int segment_drop_indexes(struct segment *s)
+{
+    int rc = index_drop(&s->offsets, s);
+
+    if (rc == 0)
+        rc = index_drop(&s->times, s);
+    s->indexes_loaded = false;
+    return rc;
+}
+
+int segment_sync_indexes(struct segment *s)
+{
+    int rc = index_sync(&s->offsets, s);
+
+    return rc < 0 ? rc : index_sync(&s->times, s);
 }
 
 int segment_finish(struct segment *s)

@@ -35,12 +35,16 @@ struct time_entry {
 struct index {
     enum index_kind kind;
     bool loaded;        /* n_written is known */
+    bool missing;       /* there is no file: the next index_flush makes one */
     uint32_t n_written; /* entries in the file */
     uint32_t n_pending;
     uint8_t *pending; /* encoded; made with the first entry, freed when the segment is sealed */
 };
 size_t index_entry_bytes(const struct index *x);
 uint32_t index_count(const struct index *x);
+/* An empty file, whatever was there; Apache Kafka has both of every segment. */
+int index_create(struct index *x, const struct segment *s);
+int index_drop(struct index *x, const struct segment *s); /* no file, and nothing waits */
 /* Looks at the file's size and at its last entry. E_CORRUPT: not a whole number of entries, or the
  * last one is not after the segment's base (as where zeroes follow the entries). A file that is not
  * there is an empty index. */
@@ -49,8 +53,12 @@ void index_release(struct index *x);
 /* Adds an entry; the caller keeps the order. Writes the waiting ones when there are enough. */
 int index_add_offset(struct index *x, const struct segment *s, struct offset_entry e);
 int index_add_time(struct index *x, const struct segment *s, struct time_entry e);
-int index_flush(struct index *x, const struct segment *s); /* writes what waits */
+int index_flush(struct index *x, const struct segment *s);      /* writes what waits */
+int index_sync(const struct index *x, const struct segment *s); /* the file, where there is one */
 int index_truncate(struct index *x, const struct segment *s, uint32_t n_entries);
+/* How many entries, from the first, may have been made by appends: both fields rise, offsets stay
+ * below `until` and positions in the segment. What a power cut lost is zeros, and does not rise. */
+int index_count_sound(const struct index *x, const struct segment *s, int64_t until, uint32_t *n);
 
 /* Reading: of what is written from the file, of what waits from memory. */
 struct index_reader {
@@ -101,7 +109,7 @@ char *log_file_path(const struct log *l, int64_t offset, const char *suffix,
 /* The struct alone; files are as they are. Owned by l->segments. */
 struct segment *segment_new(struct log *l, int64_t base_offset, uint64_t size_bytes);
 void segment_free(struct segment *s); /* closes; NULL is fine */
-/* Makes the .log file, which must not be there (E_EXIST). Not in l->segments yet. */
+/* Makes the .log file, which must not be there (E_EXIST), and empty indexes. Not in l->segments yet. */
 int segment_create(struct log *l, int64_t base_offset, struct segment **out);
 /* The .log file, opened when it was not. Borrowed. */
 int segment_file(struct segment *s, struct file **out);
@@ -128,6 +136,8 @@ int segment_write(struct segment *s, const void *p, size_t n);
 /* The indexes with the last time entry (as Kafka's close writes it), and no reservation past the
  * end. */
 int segment_finish(struct segment *s);
+int segment_drop_indexes(struct segment *s); /* there is no space for them: they go */
+int segment_sync_indexes(struct segment *s); /* at start, where blocking is fine */
 /* Cuts the .log file and both indexes back. */
 int segment_truncate(struct segment *s, uint64_t size_bytes, int64_t end_offset);
 /* Loads the indexes and walks from the last entry to the end of the file. Indexes that do not fit
@@ -210,10 +220,10 @@ int epochs_save(struct log *l); /* not synced: derived */
 
 /* ---- idempotent producers ------------------------------------------------------------------- */
 
-#define PRODUCER_BATCHES_MAX                                                                       \
-    5 /* ProducerStateEntry.NUM_BATCHES_TO_RETAIN: clients have at most 5 requests in flight */
-#define PRODUCERS_MAX                                                                              \
-    100000 /* of one partition; past it the one that wrote longest ago is forgotten */
+/* ProducerStateEntry.NUM_BATCHES_TO_RETAIN: clients have at most 5 requests in flight. */
+#define PRODUCER_BATCHES_MAX 5
+/* Of one partition; past it the one that wrote longest ago is forgotten. */
+#define PRODUCERS_MAX 100000
 struct producer_batch {
     int32_t last_sequence;
     int32_t offset_delta;
@@ -279,6 +289,8 @@ int64_t offset_of_file_name(const char *name, const char *suffix);
 /* Finds the segments of l->path (none is fine); leftovers of interrupted work are finished or
  * removed. */
 int load_directory(struct log *l, struct errmsg *msg);
+/* What went wrong, where nobody has said it in msg. */
+void log_say_why(struct errmsg *msg, int rc);
 /* partition.metadata: reads, compares, or writes it. E_FORMAT: another topic's. */
 int metadata_check(struct log *l, struct errmsg *msg);
 #define METADATA_FILE "partition.metadata"
@@ -327,8 +339,8 @@ void append_refuse(struct log_append *a, enum kafka_error error, const char *fmt
 void recompress(struct log *l, struct log_append *a, struct append_bytes *w, enum codec target);
 int log_roll(struct log *l, int64_t base_offset);
 uint64_t log_segment_bytes_max(const struct log *l);
-void places_forget(struct log *l); /* what readers left is not true any more: anything but an append
-                                      has changed the files */
+/* What readers left is not true any more: anything but an append has changed the files. */
+void places_forget(struct log *l);
 void places_add_end(struct log *l, const struct segment *s); /* the end of an append */
 
 #endif

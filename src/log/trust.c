@@ -1,12 +1,13 @@
-/* Indexes after an unclean stop: nothing in them was synced, so what proves true is kept and the
- * rest cut off.
+/* Indexes after an unclean stop: those of the segment with the recovery point were not synced, so
+ * what proves true is kept and the rest cut off.
  *
  * Owner: the segment, core thread, during recovery.
  *
- * Happy path: the greatest offset entry below the recovery point leads to a whole batch -> all
+ * Happy path: entries that rise up to the recovery point -> the last time entry names a batch with
+ *             that timestamp, and the offset entry at or before it leads to a whole batch -> all
  *             entries behind it go -> recovery walks on from that batch.
  * Invariant:  after trust_indexes the segment counts exactly the batches before the returned
- *             position.
+ *             position, in both indexes and in the largest timestamp.
  * Failures:   an index that proves nothing is emptied, and the segment walked from its begin. E_*
  *             of the files.
  */
@@ -38,18 +39,20 @@ static int entry_holds(struct segment *s, const struct offset_entry *e, struct b
     return rc;
 }
 
+/* Of the first *n entries; *n: up to and with the one that was found. */
 static int last_true_entry(struct segment *s, int64_t offset, struct batch *b,
                            struct offset_entry *e, uint32_t *n)
 {
     struct index_reader r;
     struct buf bytes;
     bool holds = false;
+    uint32_t n_below = 0;
     int rc = index_open(&r, &s->offsets, s);
 
     buf_init(&bytes);
-    *n = 0;
     if (rc == 0)
-        rc = index_count_below_offset(&r, offset, n);
+        rc = index_count_below_offset(&r, offset, &n_below);
+    *n = MIN(*n, n_below);
     for (int tries = 0; rc == 0 && *n > 0 && !holds; tries++) {
         *n = tries < TRIES_MAX ? *n : 0;
         if (*n == 0)
@@ -96,6 +99,60 @@ static void count_none(struct segment *s)
     s->indexes_loaded = true;
 }
 
+/* The largest timestamp up to e is known only where the time index is whole up to there; it lacks its
+ * end where less of it than of the offset index came to the disk. So its last entry must hold, and
+ * only offset entries up to that one count. */
+static int time_holds(struct segment *s, const struct offset_entry *e, const struct time_entry *t,
+                      bool *holds)
+{
+    struct batch b;
+    uint64_t position;
+    int rc = segment_locate_from(s, t->offset, e->position, s->size_bytes, INT32_MAX, &b, &position,
+                                 holds);
+
+    *holds =
+        rc == 0 && *holds && b.base_offset <= t->offset && b.max_timestamp_ms == t->timestamp_ms;
+    return rc == E_CORRUPT || rc == E_EOF ? 0 : rc;
+}
+
+static int get_time(struct segment *s, uint32_t i, struct time_entry *t)
+{
+    struct index_reader r;
+    int rc = index_open(&r, &s->times, s);
+
+    if (rc == 0)
+        rc = index_get_time(&r, i, t);
+    index_close(&r);
+    return rc;
+}
+
+/* The greatest pair of entries that proves true; *n: how many offset entries are kept, 0 for none. */
+static int last_true_pair(struct segment *s, int64_t offset, struct batch *b,
+                          struct offset_entry *e, uint32_t *n)
+{
+    uint32_t n_offsets, n_times;
+    bool holds = false;
+    int rc = index_count_sound(&s->offsets, s, offset, &n_offsets);
+
+    *n = 0;
+    if (rc == 0)
+        rc = index_count_sound(&s->times, s, offset, &n_times);
+    for (int tries = 0; rc == 0 && !holds && tries < TRIES_MAX && n_times > 0; tries++) {
+        struct time_entry t;
+
+        rc = get_time(s, --n_times, &t);
+        *n = n_offsets;
+        if (rc == 0)
+            rc = last_true_entry(s, t.offset + 1, b, e, n);
+        if (rc < 0 || *n == 0)
+            break;
+        rc = time_holds(s, e, &t, &holds);
+    }
+    if (!holds)
+        *n = 0;
+    return rc;
+}
+
 /* Indexes with what holds below `offset`; *position: from where headers have to be walked. */
 int trust_indexes(struct segment *s, int64_t offset, uint64_t *position, int64_t *expected)
 {
@@ -113,7 +170,7 @@ int trust_indexes(struct segment *s, int64_t offset, uint64_t *position, int64_t
     *position = 0;
     *expected = s->base_offset;
     if (rc == 0 && offset > s->base_offset)
-        rc = last_true_entry(s, offset, &b, &e, &n);
+        rc = last_true_pair(s, offset, &b, &e, &n);
     if (rc < 0 && rc != E_CORRUPT && rc != E_EOF)
         return rc;
     if (rc < 0 || n == 0) {

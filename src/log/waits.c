@@ -3,13 +3,13 @@
  * Owner: core thread. A wait is embedded in what waits, and sits in one list at a time.
  *
  *     not waiting --log_wait_...--> in a log's list --the bound passes it, or the log ends--> due
- * --fire--> not waiting log_wait_cancel leads back from both
+ *     due --fire--> not waiting                            log_wait_cancel leads back from both
  *
  * Happy path: a commit moves flushed_offset -> waits_wake puts the log on m->awake -> waits_turn
- * moves what is due to m->due -> fires one after the other.
+ *             moves what is due to m->due -> fires one after the other.
  * Invariant:  a log's lists are sorted by offset, so that waking costs as much as it fires. While
- * waits fire, no log is touched: what fires may append, delete logs and wait again. What comes due
- * meanwhile fires in the next turn.
+ *             waits fire, no log is touched: what fires may append, delete logs and wait again.
+ *             What comes due meanwhile fires in the next turn.
  */
 #include "directory.h"
 

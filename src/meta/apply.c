@@ -3,14 +3,15 @@
  * Owner: struct meta, core thread; called by statelog while proposing and while replaying, and by
  * the snapshot's loader.
  *
- *   value:  frame version (unsigned varint, 1) | record type (unsigned varint) | record version
- * (unsigned varint) | body
+ *   value:  frame version | record type | record version | body
+ *           three unsigned varints, the first is 1; the body is the record's in that version
  *
  * Happy path: frame -> row of the table by type -> decode into an arena -> the row's function.
  *             Between Begin- and EndTransaction records are held, and applied at the end, as KRaft
- * does (KIP-868). Failures:   a record that cannot be read, or that contradicts what is there, is
- * reported and skipped: it was written, perhaps by somebody else, and stays in the log. What
- * forbids serving is kept in load_error (meta_load_failed).
+ *             does (KIP-868).
+ * Failures:   a record that cannot be read, or that contradicts what is there, is reported and
+ *             skipped: it was written, perhaps by somebody else, and stays in the log. What forbids
+ *             serving is kept in load_error (meta_load_failed).
  */
 #include "internal.h"
 
@@ -34,8 +35,7 @@ static void odd(int64_t offset, const char *what)
     diag_warn("metadata record at offset %lld: %s; skipped", (long long)offset, what);
 }
 
-/* ---- one function per record type
- * ----------------------------------------------------------------------------------- */
+/* ---- one function per record type ------------------------------------------------------------ */
 
 static void apply_topic(struct meta *m, const void *record, int64_t offset)
 {
@@ -228,8 +228,7 @@ static void apply_producer_ids(struct meta *m, const void *record, int64_t offse
         m->producer_id_next = r->next_producer_id;
 }
 
-/* ---- transactions (KIP-868)
- * --------------------------------------------------------------------------------------------- */
+/* ---- transactions (KIP-868) ------------------------------------------------------------------ */
 
 static void apply_begin_transaction(struct meta *m, const void *record, int64_t offset)
 {
@@ -268,9 +267,7 @@ static void hold(struct meta *m, struct bytes value, int64_t offset)
     m->held[m->n_held++] = (struct meta_held){.value = bytes_dup(value), .offset = offset};
 }
 
-/* ---- dispatch
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- dispatch -------------------------------------------------------------------------------- */
 
 static const struct row {
     enum meta_record_type type;

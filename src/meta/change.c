@@ -2,15 +2,15 @@
  *
  * Owner: nobody; decisions over struct meta.
  *
- * Failures: what the peer did wrong is *error with Kafka's words; E_* when the log refused, with
- * nothing changed.
+ * Failures:   what the peer did wrong is *error with Kafka's words; E_* when the log refused, with
+ *             nothing changed.
  */
 #include "internal.h"
 
 int meta_delete_topic(struct meta *m, struct meta_topic *t, int16_t *error, struct errmsg *why)
 {
     struct remove_topic_record r;
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc;
 
     ASSERT(m->magic == META_MAGIC);
@@ -18,10 +18,10 @@ int meta_delete_topic(struct meta *m, struct meta_topic *t, int16_t *error, stru
     *error = KE_NONE;
     remove_topic_record_init(&r);
     r.topic_id = t->id;
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     meta_proposal_put(&p, RECORD_REMOVE_TOPIC, 0, &r);
     rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     return rc;
 }
 
@@ -43,17 +43,17 @@ static int16_t check_count(const struct meta_topic *t, int32_t count, struct err
 int meta_create_partitions(struct meta *m, struct meta_topic *t, int32_t count, bool validate_only,
                            int16_t *error, struct errmsg *why)
 {
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc;
 
     ASSERT(m->magic == META_MAGIC);
     *error = check_count(t, count, why);
     if (*error || validate_only)
         return 0;
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     meta_proposal_put_partitions(m, &p, t->id, t->n_partitions, count);
     rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     ASSERT(IMPLIES(rc == 0, t->n_partitions == count));
     return rc;
 }
@@ -61,7 +61,7 @@ int meta_create_partitions(struct meta *m, struct meta_topic *t, int32_t count, 
 int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count)
 {
     struct producer_ids_record r;
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc;
 
     ASSERT(m->magic == META_MAGIC);
@@ -73,10 +73,10 @@ int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count)
     r.broker_id = m->node_id;
     r.broker_epoch = m->broker_epoch;
     r.next_producer_id = *first + *count;
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     meta_proposal_put(&p, RECORD_PRODUCER_IDS, 0, &r);
     rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     ASSERT(IMPLIES(rc == 0, m->producer_id_next == *first + *count));
     return rc;
 }

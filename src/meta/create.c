@@ -3,8 +3,9 @@
  * Owner: nobody; everything lives on the stack of one call.
  *
  * Happy path: name -> not there yet -> settings -> partitions or assignments -> TopicRecord,
- * ConfigRecords by name, PartitionRecords, in one change. Failures:   what the peer did wrong is
- * *error with Kafka's words; E_* when the log refused, with nothing changed.
+ *             ConfigRecords by name, PartitionRecords, in one change.
+ * Failures:   what the peer did wrong is *error with Kafka's words; E_* when the log refused, with
+ *             nothing changed.
  */
 #include "internal.h"
 
@@ -193,9 +194,7 @@ int32_t meta_new_topic_partitions(const struct meta *m, const struct meta_new_to
     return t->n_partitions == -1 ? (int32_t)m->config->num_partitions : t->n_partitions;
 }
 
-/* ---- the records
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- the records ----------------------------------------------------------------------------- */
 
 /* The directory that was given the fewest partitions; counts are moved along by the caller's own
  * array. */
@@ -209,7 +208,7 @@ static int least(const int64_t *counts, int n)
     return best;
 }
 
-void meta_proposal_put_partitions(const struct meta *m, struct meta_proposal *p,
+void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal *p,
                                   struct uuid topic_id, int32_t from, int32_t to)
 {
     int64_t *counts = xmemdup(m->dir_partitions, (size_t)m->n_dir_ids * sizeof(*counts));
@@ -235,7 +234,7 @@ void meta_proposal_put_partitions(const struct meta *m, struct meta_proposal *p,
 }
 
 /* By name, of two for one name the last. */
-static void put_configs(const struct meta_new_topic *t, struct meta_proposal *p)
+static void put_configs(const struct meta_new_topic *t, struct statelog_proposal *p)
 {
     struct config_pair *pairs = NULL;
     struct config_record r;
@@ -267,18 +266,18 @@ static struct uuid fresh_id(struct meta *m)
 static int create(struct meta *m, const struct meta_new_topic *t, struct meta_topic **out)
 {
     struct topic_record r;
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc;
 
     topic_record_init(&r);
     r.name = t->name;
     r.topic_id = fresh_id(m);
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     meta_proposal_put(&p, RECORD_TOPIC, 0, &r);
     put_configs(t, &p);
     meta_proposal_put_partitions(m, &p, r.topic_id, 0, meta_new_topic_partitions(m, t));
     rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     if (rc == 0 && out)
         *out = meta_topic_by_id(m, r.topic_id);
     ASSERT(IMPLIES(rc == 0, meta_topic(m, t->name)));

@@ -114,23 +114,15 @@ void meta_drop_held(struct meta *m);
 int meta_load_snapshot(struct meta *m, const char *dir_path, struct errmsg *msg);
 
 /* ---- propose.c */
-struct meta_proposal {
-    struct buf bytes; /* the values, one after the other */
-    struct statelog_entry
-        *entries; /* of value only n is set, until meta_propose: bytes moves while it grows */
-    int n, cap;
-};
-void meta_proposal_init(struct meta_proposal *p);
-void meta_proposal_release(struct meta_proposal *p);
 /* Adds a record: `record` is the struct of that type. */
-void meta_proposal_put(struct meta_proposal *p, enum meta_record_type type, int16_t version,
+void meta_proposal_put(struct statelog_proposal *p, enum meta_record_type type, int16_t version,
                        const void *record);
 /* create.c: PartitionRecords for from..to-1, each in the directory with the fewest partitions. */
-void meta_proposal_put_partitions(const struct meta *m, struct meta_proposal *p,
+void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal *p,
                                   struct uuid topic_id, int32_t from, int32_t to);
 /* One atomic change: one batch, or a KRaft transaction over several. Applied and told when it
  * returns 0. */
-int meta_propose(struct meta *m, struct meta_proposal *p);
+int meta_propose(struct meta *m, struct statelog_proposal *p);
 
 /* ---- start.c: what each start writes */
 int meta_start(struct meta *m, const struct meta_options *options, struct errmsg *msg);

@@ -3,9 +3,11 @@
  * Owner: struct meta, core thread.
  *
  * Happy path: snapshot, if there is one -> the log through apply (statelog) -> settle -> the
- * records of this start. Invariant:  between two calls from outside nothing is pending: no
- * transaction is open, `changed` is empty. Failures:   metadata that we cannot serve (newer levels,
- * other brokers' partitions, rot) is refused whole, with one line.
+ *             records of this start.
+ * Invariant:  between two calls from outside nothing is pending: no transaction is open, `changed`
+ *             is empty.
+ * Failures:   metadata that we cannot serve (newer levels, other brokers' partitions, rot) is
+ *             refused whole, with one line.
  */
 #include "internal.h"
 
@@ -76,7 +78,8 @@ static struct meta *meta_new(struct env *env, const struct meta_options *o)
     return m;
 }
 
-/* What we append continues the log's last epoch; a new log begins with 1, as KRaft's first election does. */
+/* What we append continues the log's last epoch; a new log begins with 1, as KRaft's first election
+ * does. */
 static int32_t leader_epoch(const struct meta *m)
 {
     int64_t end = log_end_offset(m->log_file);
@@ -135,9 +138,7 @@ out:
     return rc;
 }
 
-/* ---- looking
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 struct meta_topic *meta_topic(struct meta *m, struct str name)
 {

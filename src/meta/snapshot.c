@@ -1,8 +1,8 @@
 /* Reading a KRaft snapshot (Snapshots, RecordsSnapshotReader): the state up to an offset, in a file
  * beside the log.
  *
- *   %020d-%010d.checkpoint   end offset, epoch; batches of metadata records between two control
- * batches (header, footer)
+ *   name      %020d-%010d.checkpoint: end offset, epoch
+ *   contents  control batch (header) | batches of metadata records | control batch (footer)
  *
  * Apache Kafka writes one when it formats a directory (end offset 0: the feature levels) and from
  * time to time; the log before it may then be deleted. We write none: the log alone is complete.

@@ -4,10 +4,12 @@
  * Owner: struct meta, while it opens.
  *
  * Happy path: LeaderChange into an empty log (KafkaRaftClient) -> one batch with the feature levels
- * and the cluster's min.insync.replicas (ActivationRecordsGenerator) -> one with the registration
- * (ClusterControlManager): its epoch is its offset, so that it rises with every start. Failures:
- * levels above what we know are E_FORMAT. On a full disk a log that was started before serves on,
- * with the registration of the last start; any other failure is the caller's.
+ *             and the cluster's min.insync.replicas (ActivationRecordsGenerator) -> one with the
+ *             registration (ClusterControlManager): its epoch is its offset, so that it rises with
+ *             every start.
+ * Failures:   levels above what we know are E_FORMAT. On a full disk a log that was started before
+ *             serves on, with the registration of the last start; any other failure is the
+ *             caller's.
  */
 #include "internal.h"
 
@@ -59,9 +61,7 @@ static int check_levels(const struct meta *m, struct errmsg *msg)
     return 0;
 }
 
-/* ---- the first records
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the first records ----------------------------------------------------------------------- */
 
 static int lead(struct meta *m)
 {
@@ -84,7 +84,7 @@ static int lead(struct meta *m)
     return rc;
 }
 
-static void put_levels(const struct meta *m, struct meta_proposal *p)
+static void put_levels(const struct meta *m, struct statelog_proposal *p)
 {
     for (size_t i = 0; i < ARRAY_SIZE(finalized); i++) {
         const struct meta_feature *have = meta_feature_find(m, str_of(finalized[i]));
@@ -104,7 +104,7 @@ static void put_levels(const struct meta *m, struct meta_proposal *p)
 
 /* With eligible leader replicas Kafka keeps min.insync.replicas as a setting of the cluster
  * (KIP-966). */
-static void put_min_insync(const struct meta *m, struct meta_proposal *p)
+static void put_min_insync(const struct meta *m, struct statelog_proposal *p)
 {
     static const struct str name = {.p = "min.insync.replicas",
                                     .n = sizeof("min.insync.replicas") - 1};
@@ -128,15 +128,15 @@ static void put_min_insync(const struct meta *m, struct meta_proposal *p)
 
 static int bootstrap(struct meta *m)
 {
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc = 0;
 
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     put_levels(m, &p);
     put_min_insync(m, &p);
     if (p.n > 0)
         rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     return rc;
 }
 
@@ -144,23 +144,22 @@ static int bootstrap(struct meta *m)
 static int abort_transaction(struct meta *m)
 {
     struct abort_transaction_record r;
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc;
 
     abort_transaction_record_init(&r);
     r.reason = STR("The transaction was cut off by a crash.");
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     meta_proposal_put(&p, RECORD_ABORT_TRANSACTION, 0, &r);
     rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     return rc;
 }
 
-/* ---- registration
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- registration ---------------------------------------------------------------------------- */
 
-static void put_registration(struct meta *m, const struct meta_options *o, struct meta_proposal *p)
+static void put_registration(struct meta *m, const struct meta_options *o,
+                             struct statelog_proposal *p)
 {
     struct register_broker_record_end_points *eps =
         xcalloc((size_t)o->n_endpoints + 1, sizeof(*eps));
@@ -198,7 +197,8 @@ static void put_registration(struct meta *m, const struct meta_options *o, struc
 
 /* No directory is cordoned; then: not fenced any more. Two records, in the versions that Kafka
  * writes them. */
-static void put_registration_changes(const struct meta *m, int64_t epoch, struct meta_proposal *p)
+static void put_registration_changes(const struct meta *m, int64_t epoch,
+                                     struct statelog_proposal *p)
 {
     struct broker_registration_change_record r;
     struct uuid none;
@@ -219,14 +219,14 @@ static void put_registration_changes(const struct meta *m, int64_t epoch, struct
 static int register_broker(struct meta *m, const struct meta_options *options)
 {
     int64_t epoch = statelog_end(m->log);
-    struct meta_proposal p;
+    struct statelog_proposal p;
     int rc;
 
-    meta_proposal_init(&p);
+    statelog_proposal_init(&p);
     put_registration(m, options, &p);
     put_registration_changes(m, epoch, &p);
     rc = meta_propose(m, &p);
-    meta_proposal_release(&p);
+    statelog_proposal_release(&p);
     ASSERT(IMPLIES(rc == 0, m->broker_epoch == epoch));
     return rc;
 }

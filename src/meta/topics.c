@@ -3,9 +3,10 @@
  * Owner: struct meta. A topic is in by_name, by_id and, where its name has a '.' or '_', in
  * by_unified; a deleted one is only in `changed`, until the observer was told.
  *
- * Happy path: apply changes topics and notes it (meta_topic_changed) -> meta_settle resolves settings
- * and tells the observer. Invariant:  outside of apply `changed` is empty, and every topic's
- * `config` is what its `configs` say.
+ * Happy path: apply changes topics and notes it (meta_topic_changed) -> meta_settle resolves
+ *             settings and tells the observer.
+ * Invariant:  outside of apply `changed` is empty, and every topic's `config` is what its `configs`
+ *             say.
  */
 #include "internal.h"
 
@@ -103,9 +104,7 @@ const struct meta_topic *meta_topic_colliding(const struct meta *m, struct str n
     return t;
 }
 
-/* ---- settings
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /* Adds what a broker's dynamic settings say of topics' settings. */
 static int add_cluster_values(const struct meta *m, const char *broker, struct config_pair *out)
@@ -189,9 +188,7 @@ static void resolve(const struct meta *m, struct meta_topic *t)
     resolve_readable(m, t);
 }
 
-/* ---- after a change
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- after a change -------------------------------------------------------------------------- */
 
 static void tell(struct meta *m, struct meta_topic *t, unsigned changes, int32_t first_new)
 {

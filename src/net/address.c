@@ -2,8 +2,8 @@
  *
  * Owner: struct net, core thread.
  *
- * Invariant: an entry of by_ip has at least one connection. The table is kept only where there is a
- *            limit to check; without one ip_count_add answers 0.
+ * Invariant:  an entry of by_ip has at least one connection. The table is kept only where there is
+ *             a limit to check; without one ip_count_add answers 0.
  */
 #include "net_impl.h"
 

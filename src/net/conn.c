@@ -8,8 +8,8 @@
  * it shall end, and the end of the turn does it (send_ready). So a pointer that `opened` got is
  * good until `closed` is called.
  *
- * Invariant: frame_first <= frame_next; the slots between them hold what is in work or not wholly
- * sent. ring_cap is a power of two, or 0 before the first frame.
+ * Invariant:  frame_first <= frame_next; the slots between them hold what is in work or not wholly
+ *             sent. ring_cap is a power of two, or 0 before the first frame.
  */
 #include "net_impl.h"
 

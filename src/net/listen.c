@@ -4,10 +4,11 @@
  *
  * Happy path: listen_open (resolve, bind, listen: from here on the port is ours) -> listen_start ->
  *             acceptable -> accept4, limits, up.opened -> a connection.
- * "localhost" is both 127.0.0.1 and ::1, with one port; the empty host is every address of both
- * kinds. Failures:   at start one clear line. Later: over a limit the connection is accepted and
- * closed; with no file left, a spare one is given up for a moment to do the same, because a
- * connection that stays in the queue would wake the loop for ever.
+ * Addresses:  "localhost" is both 127.0.0.1 and ::1, with one port; the empty host is every address
+ *             of both kinds.
+ * Failures:   at start one clear line. Later: over a limit the connection is accepted and closed;
+ *             with no file left, a spare one is given up for a moment to do the same, because a
+ *             connection that stays in the queue would wake the loop for ever.
  */
 #include "net_impl.h"
 

@@ -2,16 +2,18 @@
  *
  * Owner: struct net, core thread, which runs the libuv loop.
  *
- *     poll: sockets bring frames (receive.c), lanes' jobs end
- *     check: timers -> backlogs -> up.turn -> whatever is ready is sent (send.c) -> the alarm is
- * set
+ *     poll:  sockets bring frames (receive.c), lanes' jobs end
+ *     check: timers -> backlogs -> up.turn -> what is ready is sent (send.c) -> the alarm is set
  *
  * So replies of one turn leave together, after all that the turn brought was taken in. A turn that
  * is wanted although nothing happens (net_wake) comes through an idle handle, which keeps the poll
  * from waiting.
  *
- *     phase      | NET_OPEN -> NET_SERVING -> NET_STOPPING -> NET_CLOSED -> freed
- *     legal      | start        reply, stop     reply           (only done)
+ *     phase        | begins with       | legal in it
+ *     NET_OPEN     | net_open          | net_start, net_close
+ *     NET_SERVING  | net_start         | net_reply, net_conn_close, net_stop_reading, net_close
+ *     NET_STOPPING | net_stop_reading  | net_reply, net_conn_close, net_close
+ *     NET_CLOSED   | net_close         | nothing until its `done` has run, then net_free
  */
 #include "net_impl.h"
 

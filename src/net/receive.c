@@ -6,15 +6,15 @@
  *     rx |====>| scratch |[len frame][len frame][len fra|      the tail begins the next rx
  *
  * Happy path: socket readable -> recvmsg into what is missing of the half received frame (rx), and
- * behind it into the scratch chunk, which all connections share -> each whole frame goes up as a
- * slice
- *             -> the tail is copied to an rx of its own. No byte of a large frame is copied: after
- * one, only the head of the next is received into scratch. Small frames are copied out, because a
- * long poll of 100 bytes must not hold 256 KiB. Invariant:  rx is used alone; the bytes of a
- * backlog come after those of `head` and before all that is still in the socket. Limits:     an rx
- * grows fourfold with what has arrived, never with what the length announces. What is held, by
- * frames in work, too, is counted by the pool: above queued_bytes_max nothing is read, below 90 %
- *             it goes on.
+ *             behind it into the scratch chunk, which all connections share -> each whole frame
+ *             goes up as a slice -> the tail is copied to an rx of its own. No byte of a large
+ *             frame is copied: after one, only the head of the next is received into scratch. Small
+ *             frames are copied out, because a long poll of 100 bytes must not hold 256 KiB.
+ * Invariant:  rx is used alone; the bytes of a backlog come after those of `head` and before all
+ *             that is still in the socket.
+ * Limits:     an rx grows fourfold with what has arrived, never with what the length announces.
+ *             What is held, by frames in work, too, is counted by the pool: above queued_bytes_max
+ *             nothing is read, below 90 % it goes on.
  * Failures:   a length that can not be closes the connection, with one line.
  */
 #include "net_impl.h"

@@ -3,11 +3,13 @@
  * Owner: struct net_conn, core thread; runs at the end of a turn.
  *
  * Happy path: up to IOVS_MAX pieces of all replies that are next -> one sendmsg (MSG_MORE when a
- * file range follows) -> sendfile -> ... -> what is sent is released -> nothing is left. Invariant:
- * (frame_first, piece, piece_at) is the first byte that the socket has not taken. Limits:
- * SEND_BYTES_PER_TURN, then the others have their turn; a full socket: go on when it is writable.
+ *             file range follows) -> sendfile -> ... -> what is sent is released -> nothing is
+ *             left.
+ * Invariant:  (frame_first, piece, piece_at) is the first byte that the socket has not taken.
+ * Limits:     SEND_BYTES_PER_TURN, then the others have their turn; a full socket: go on when it is
+ *             writable.
  * Failures:   the peer is gone, or a file gave fewer bytes than were promised: the connection ends,
- * for its stream has a hole.
+ *             for its stream has a hole.
  */
 #include "net_impl.h"
 

@@ -1,6 +1,7 @@
 /* The authorization function, without an authorizer: everything is allowed.
  *
- * Owner: struct security, core thread. Happy path: a handler asks, and is told yes.
+ * Owner: struct security, core thread.
+ * Happy path: a handler asks, and is told yes.
  */
 #include "security.h"
 

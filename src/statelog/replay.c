@@ -3,10 +3,12 @@
  * Owner: the caller's struct statelog; buffers live for the replay only.
  *
  * Happy path: log_read_to_end gives a slice of a segment -> read it -> batch by batch: check, walk
- * the records, apply. Invariant:  every slice moves `end` forward. A compacted log has gaps:
- * offsets rise, but do not follow one another. Failures:   a batch that does not check is E_CORRUPT
- * with topic, partition and offset; the log was recovered before, so this is rot, and a machine
- * with half of its state must not serve.
+ *             the records, apply.
+ * Invariant:  every slice moves `end` forward. A compacted log has gaps: offsets rise, but do not
+ *             follow one another.
+ * Failures:   a batch that does not check is E_CORRUPT with topic, partition and offset; the log
+ *             was recovered before, so this is rot, and a machine with half of its state must not
+ *             serve.
  */
 #include "internal.h"
 

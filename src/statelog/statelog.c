@@ -3,10 +3,12 @@
  * Owner: struct statelog, core thread.
  *
  * Happy path: entries -> batches in one chunk -> one log_append -> apply each, in order ->
- * log_wait_durable -> then. Invariant:  what is applied is in the log, in the same order; `end` is
- * the offset after the last applied record. Failures:   an append that fails, fails whole (the log
- * writes a chunk all or not at all), so nothing was applied. A commit that fails later takes the
- * log directory offline, and every wait is told E_OFFLINE; nothing is undone.
+ *             log_wait_durable -> then.
+ * Invariant:  what is applied is in the log, in the same order; `end` is the offset after the last
+ *             applied record.
+ * Failures:   an append that fails, fails whole (the log writes a chunk all or not at all), so
+ *             nothing was applied. A commit that fails later takes the log directory offline, and
+ *             every wait is told E_OFFLINE; nothing is undone.
  */
 #include "internal.h"
 
@@ -64,9 +66,7 @@ void statelog_apply_one(struct statelog *s, const struct statelog_record *r)
     s->end = r->offset + 1;
 }
 
-/* ---- proposing
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- proposing ------------------------------------------------------------------------------- */
 
 /* The most that an entry can take in a batch: lengths, deltas and the header count are at most so
  * many varints. */
@@ -203,9 +203,7 @@ int statelog_propose_control(struct statelog *s, enum control_type type, struct 
     return propose(s, &e, 1, BATCH_CONTROL);
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting --------------------------------------------------------------------------------- */
 
 static void fired(struct log_wait *lw, int rc)
 {

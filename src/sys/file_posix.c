@@ -3,9 +3,10 @@
  * Owner: a struct posix_file holds one descriptor, closed with its last reference.
  *
  * Happy path: pwritev hands the kernel up to IOVECS_MAX pieces at a time and goes on where a short
- * write ended. Failures:   a write that makes no progress is E_IO; ENOSPC, EDQUOT and EFBIG are
- * E_NOSPC. fdatasync is called once: an error of it is final, because the kernel may have dropped
- * the pages that it could not write.
+ *             write ended.
+ * Failures:   a write that makes no progress is E_IO; ENOSPC, EDQUOT and EFBIG are E_NOSPC.
+ *             fdatasync is called once: an error of it is final, because the kernel may have
+ *             dropped the pages that it could not write.
  */
 #include "vfs_posix.h"
 

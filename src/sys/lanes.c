@@ -7,9 +7,10 @@
  *                             running --its job is done, queue not empty: start the next--> running
  *
  * Happy path: lane_submit -> lanes->start -> (a thread) work -> (core) lanes_job_done -> done ->
- * the next one starts. Invariant:  a lane that is not running has an empty queue. A job's work
- * begins after the done of the job before it. After its last `done` an idle lane is not touched:
- * done may free what holds it.
+ *             the next one starts.
+ * Invariant:  a lane that is not running has an empty queue. A job's work begins after the done of
+ *             the job before it. After its last `done` an idle lane is not touched: done may free
+ *             what holds it.
  */
 #include "sys.h"
 

@@ -3,8 +3,9 @@
  * Owner: a test or the simulator.
  *
  * Happy path: start puts the job in a line -> lanes_sim_step takes the first: its work, marked as a
- * lane's thread, then its done, marked as the core thread. Invariant:  jobs of different lanes run
- * in the order in which they were started: the same calls, the same run.
+ *             lane's thread, then its done, marked as the core thread.
+ * Invariant:  jobs of different lanes run in the order in which they were started: the same calls,
+ *             the same run.
  */
 #include "sys.h"
 

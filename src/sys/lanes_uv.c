@@ -3,8 +3,8 @@
  * Owner: the core thread, whose loop it is. This is the one file outside the edge that knows libuv.
  *
  * Happy path: start -> a request from the free ones -> uv_queue_work -> (pool) work -> (loop) done,
- * the request goes back. Invariant:  there are as many requests as ever ran at once: at most one
- * for each lane.
+ *             the request goes back.
+ * Invariant:  there are as many requests as ever ran at once: at most one for each lane.
  */
 #include "sys.h"
 

@@ -4,8 +4,8 @@
  * Owner: who built the env; one thread at a time. It outlives a broker, so that a restart finds its
  * files.
  *
- * Failures: as POSIX: a directory that is not empty stays, a file does not replace a directory, nor
- * the reverse.
+ * Failures:   as POSIX: a directory that is not empty stays, a file does not replace a directory,
+ *             nor the reverse.
  */
 #include "vfs_mem.h"
 

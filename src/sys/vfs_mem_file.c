@@ -4,7 +4,7 @@
  *
  * Happy path: a write past the end grows the data by doubling; what lies between is zero.
  * Failures:   a write or a reservation past the total space is E_NOSPC; as much of the write as
- * fits is done, as a disk does it.
+ *             fits is done, as a disk does it.
  */
 #include "vfs_mem.h"
 

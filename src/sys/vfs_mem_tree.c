@@ -3,8 +3,9 @@
  * Owner: struct vfs_mem owns the root; a directory owns its children. An unlinked node is owned by
  * its open files.
  *
- * Invariant: node->parent->children holds node under node->name. A directory has no data, a file no
- * children. used_bytes is the sum of mem_used over all files, unlinked ones included, as on a disk.
+ * Invariant:  node->parent->children holds node under node->name. A directory has no data, a file
+ *             no children. used_bytes is the sum of mem_used over all files, unlinked ones
+ *             included, as on a disk.
  */
 #include "vfs_mem.h"
 

@@ -2,9 +2,9 @@
  *
  * Owner: a struct posix_file holds one descriptor, closed with its last reference.
  *
- * Failures: EINTR is repeated and a short transfer goes on where it ended, except for fdatasync: an
- * error of it is final, because the kernel may have dropped the pages that it could not write. A
- * write that makes no progress is E_IO.
+ * Failures:   EINTR is repeated and a short transfer goes on where it ended, except for fdatasync:
+ *             an error of it is final, because the kernel may have dropped the pages that it could
+ *             not write. A write that makes no progress is E_IO.
  */
 #include "sys.h"
 

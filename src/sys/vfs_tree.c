@@ -1,10 +1,11 @@
 /* Removing a directory with all that is in it.
  *
  * Happy path: list the directory, unlink its files, note its directories -> list those ... -> rmdir
- * all, the deepest (the last noted) first. Names are collected before the first unlink: a listing
- * that changes underneath may skip entries. No recursion: the depth is the file system's, not ours.
+ *             all, the deepest (the last noted) first. Names are collected before the first unlink:
+ *             a listing that changes underneath may skip entries. No recursion: the depth is the
+ *             file system's, not ours.
  * Failures:   the first error ends it; what was removed stays removed, and calling again goes on.
- * What is gone already is no error.
+ *             What is gone already is no error.
  */
 #include "sys.h"
 

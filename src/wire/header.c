@@ -1,10 +1,13 @@
 /* The headers in front of requests and replies, and finding an API in the table.
  *
- *   request v1:  api key int16 | api version int16 | correlation id int32 | client id nullable
- * string (int16 length) request v2:  the same | tags                   where the version of the API
- * is flexible reply v0:    correlation id int32 reply v1:    the same | tags likewise, but never
- * for ApiVersions: a client that asks in a version the broker lacks must still understand the
- * answer (KIP-511)
+ *   request v1  api key int16 | api version int16 | correlation id int32 |
+ *               client id nullable string (int16 length)
+ *   request v2  the same | tags            where the version of the API is flexible
+ *   reply v0    correlation id int32
+ *   reply v1    the same | tags            likewise, but never for ApiVersions
+ *
+ * ApiVersions always has reply v0: a client that asks in a version the broker lacks must still
+ * understand the answer (KIP-511).
  */
 #include "wire.h"
 

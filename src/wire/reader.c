@@ -3,10 +3,11 @@
  * Owner: whoever has the reader, on its stack.
  *
  * Invariant:  at <= end; after an error at == end and error is E_CORRUPT, so that every later read
- * fails at once and gives zeroes. Failures:   a length is compared with the bytes left before it is
- * used; an array's count times the least its elements take must fit in the bytes left, and all the
- * elements of one frame are at most WIRE_ELEMENTS_MAX, before the arena is asked. So the memory
- * that a frame costs is bounded by its own size.
+ *             fails at once and gives zeroes.
+ * Failures:   a length is compared with the bytes left before it is used; an array's count times
+ *             the least its elements take must fit in the bytes left, and all the elements of one
+ *             frame are at most WIRE_ELEMENTS_MAX, before the arena is asked. So the memory that a
+ *             frame costs is bounded by its own size.
  */
 #include "wire.h"
 
@@ -116,8 +117,7 @@ uint32_t wire_get_uvarint(struct wire_reader *r)
     return v;
 }
 
-/* ---- what has a length
- * ---------------------------------------------------------------------------------------- */
+/* ---- what has a length ----------------------------------------------------------------------- */
 
 /* A length or a count as flexible versions write it, one more than it is; -1 null. */
 static int64_t compact_length(struct wire_reader *r)

@@ -3,10 +3,10 @@
  * Owner: whoever has the writer, on its stack; the bytes belong to the buf.
  *
  * Happy path: puts append to the buf. Record bytes that live elsewhere are not copied: a splice
- * says before which byte of the buf they belong, and whoever sends puts them there. Counting:   a
- * writer without a buf adds up what would be written, spliced bytes included; M_size is M_encode
- * into such a writer, so the two cannot differ. Failures:   none; a value that has no encoding is a
- * bug and asserts.
+ *             says before which byte of the buf they belong, and whoever sends puts them there.
+ * Counting:   a writer without a buf adds up what would be written, spliced bytes included; M_size
+ *             is M_encode into such a writer, so the two cannot differ.
+ * Failures:   none; a value that has no encoding is a bug and asserts.
  */
 #include "wire.h"
 
@@ -110,8 +110,7 @@ void wire_put_uvarint(struct wire_writer *w, uint32_t v)
     put(w, bytes, varint_put_unsigned(bytes, v));
 }
 
-/* ---- what has a length
- * ---------------------------------------------------------------------------------------- */
+/* ---- what has a length ----------------------------------------------------------------------- */
 
 /* Flexible versions write a length as one more than it is, 0 for null. */
 static void put_compact_length(struct wire_writer *w, size_t n, bool null)

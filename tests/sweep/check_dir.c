@@ -43,7 +43,7 @@ static bool read_file(struct checker *c, int64_t base, const char *suffix, struc
     return rc == 0;
 }
 
-/* ---- the batches of a segment -------------------------------------------------------------------------------------------- */
+/* ---- the batches of a segment --------------------------------------------------------------- */
 
 struct place {
     int64_t last_offset; /* relative, like all in an index */
@@ -90,7 +90,7 @@ static const struct place *place_of(const struct segment_view *s, uint32_t last_
     return NULL;
 }
 
-/* ---- its indexes ------------------------------------------------------------------------------------------------------------ */
+/* ---- its indexes ---------------------------------------------------------------------------- */
 
 /* Every entry is one that an append makes, in order. False: the first that is not is at *bad. */
 static bool offsets_good(const struct segment_view *s, const struct buf *index)

@@ -97,7 +97,7 @@ static enum fate fate_of(const struct client *c, const char *what, int16_t error
     }
 }
 
-/* ---- topics ---------------------------------------------------------------------------------------------------------- */
+/* ---- topics --------------------------------------------------------------------------------- */
 
 void client_create_topic(struct client *c, enum topic topic)
 {
@@ -191,7 +191,7 @@ static void verify_topics(struct client *c)
     }
 }
 
-/* ---- producing --------------------------------------------------------------------------------------------------------- */
+/* ---- producing ------------------------------------------------------------------------------ */
 
 void client_producer_id(struct client *c)
 {
@@ -334,7 +334,7 @@ void client_produce_together(struct client *c)
         take_answer(c, sent[i], await(c, conn, frames[i], API_PRODUCE, PRODUCE_VERSION));
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 /* One number per record; offsets must follow one another. */
 static void take_record(struct view *out, const struct record *r, const char *name, int partition)
@@ -440,7 +440,7 @@ void client_read_all(struct client *c)
     }
 }
 
-/* ---- offsets ------------------------------------------------------------------------------------------------------------- */
+/* ---- offsets -------------------------------------------------------------------------------- */
 
 void client_commit(struct client *c, int64_t offset)
 {
@@ -501,7 +501,7 @@ static void verify_committed(struct client *c)
     c->ledger->committed = offset;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------ */
 
 void client_verify(struct client *c, bool power_lost)
 {

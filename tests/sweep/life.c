@@ -92,7 +92,7 @@ void life_stop(struct life *l, bool clean)
         vfs_sim_kill(l->v);
 }
 
-/* ---- the script -------------------------------------------------------------------------------------------------------- */
+/* ---- the script ----------------------------------------------------------------------------- */
 
 static void create_topics(struct life *l)
 {
@@ -220,7 +220,7 @@ void life_run(struct life *l, bool must_work)
     life_stop(l, true);
 }
 
-/* ---- after it ------------------------------------------------------------------------------------------------------------- */
+/* ---- after it ------------------------------------------------------------------------------- */
 
 /* Everything that is there takes writes. */
 static void use(struct life *l)

@@ -8,7 +8,7 @@ struct sweep_report {
     const char *kind;  /* what was done: "kill", "power cut", "EIO" ... */
     uint64_t at;       /* at which operation or change; 0: at none */
     const char *phase; /* what was going on when something was wrong */
-    uint64_t n_operations, n_restarts;
+    uint64_t n_operations, n_cases, n_restarts;
     uint64_t n_sparse; /* indexes with fewer entries than a broker that never stopped makes */
     int n_violations, n_deaths;
     struct {

@@ -8,15 +8,20 @@
  * For the first group the life is lived once: before each change the disk is copied, and what would have happened goes on in the copy,
  * with a copy of the clients' ledger. For the second it is lived once per fault.
  *
- * usage: sweep [KIND AT]     one case alone, with every file operation told
+ * A case is an operation and a kind. Without --full every SPREADth of them is looked at, always the same ones: each kind at every
+ * SPREADth operation, and hardly an operation without any.
+ *
+ * usage: sweep [--full]
+ *        sweep KIND AT       one case alone, with every file operation told
  *        sweep export DIR    lives once and writes what it leaves to DIR, for other readers
  */
 #include "life.h"
 #include "report.h"
 
-#define START_MS 1750000000000
+#define START_MS    1750000000000
+#define SPREAD   9 /* has no divisor in common with the numbers of kinds */
 
-/* ---- kills and power cuts ------------------------------------------------------------------------------------------------ */
+/* ---- kills and power cuts ------------------------------------------------------------------- */
 
 struct cut_kind {
     const char *name;
@@ -35,11 +40,14 @@ static struct {
     const char *kind; /* NULL: everything */
     uint64_t at;
 } only;
+static unsigned spread = SPREAD; /* 1: all cases */
 
 /* Whether a case is to be looked at; if so, it is where a death would be. */
-static bool begin_case(const char *name, uint64_t at, size_t kind)
+static bool begin_case(const char *name, uint64_t at, size_t kind, size_t n_kinds)
 {
     if (only.kind && (strcmp(only.kind, name) != 0 || only.at != at))
+        return false;
+    if (!only.kind && (at * n_kinds + kind) % spread != 0)
         return false;
     if (at < sweep.from_at || (at == sweep.from_at && kind < sweep.from_kind))
         return false;
@@ -47,6 +55,7 @@ static bool begin_case(const char *name, uint64_t at, size_t kind)
     sweep.from_kind = kind + 1;
     sweep.kind = name;
     sweep.at = at;
+    sweep.n_cases++;
     return true;
 }
 
@@ -91,7 +100,7 @@ static void before_change(void *arg, struct vfs *v, uint64_t change)
     const char *kind = sweep.kind, *phase = sweep.phase;
 
     for (size_t i = 0; i < ARRAY_SIZE(cuts); i++)
-        if (begin_case(cuts[i].name, change, i))
+        if (begin_case(cuts[i].name, change, i, ARRAY_SIZE(cuts)))
             check_copy(&cuts[i], v, arg, change);
     sweep.kind = kind;
     sweep.at = change;
@@ -138,7 +147,7 @@ static int export_life(const char *host_dir)
     return rc < 0 || sweep.n_violations ? 1 : 0;
 }
 
-/* ---- faults --------------------------------------------------------------------------------------------------------------- */
+/* ---- faults --------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -188,13 +197,14 @@ static void sweep_faults(void)
         for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
             if (!more[i] || (only.kind && strcmp(only.kind, faults[i].name) != 0))
                 continue;
-            if (!begin_case(faults[i].name, at, i)) {
+            if (!begin_case(faults[i].name, at, i, ARRAY_SIZE(faults))) {
                 any = !only.kind;
                 continue;
             }
             more[i] = live_with_fault(i, at) && !only.kind;
             any |= more[i];
-            sweep.n_operations += more[i];
+            if (more[i])
+                sweep.n_operations = at;
         }
     }
 }
@@ -208,16 +218,19 @@ static void take_log_line(enum diag_level level, const char *text, void *arg)
 
 static void run(const char *what, void (*fn)(void), size_t n_kinds)
 {
-    sweep.n_operations = sweep.n_restarts = sweep.n_sparse = 0;
+    sweep.n_operations = sweep.n_cases = sweep.n_restarts = sweep.n_sparse = 0;
     report_run(fn);
-    printf("%s: swept %llu operations x %zu kinds, %llu restarts; %llu indexes sparser than "
-           "without restarts\n",
-           what, (unsigned long long)sweep.n_operations, n_kinds,
-           (unsigned long long)sweep.n_restarts, (unsigned long long)sweep.n_sparse);
+    printf("%s: %llu operations x %zu kinds, one case in %u: %llu cases, %llu restarts; %llu "
+           "indexes sparser than without restarts\n",
+           what, (unsigned long long)sweep.n_operations, n_kinds, spread,
+           (unsigned long long)sweep.n_cases, (unsigned long long)sweep.n_restarts,
+           (unsigned long long)sweep.n_sparse);
 }
 
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--full") == 0)
+        spread = 1;
     if (argc > 2) {
         only.kind = argv[1];
         only.at = strtoull(argv[2], NULL, 10);

@@ -1,4 +1,5 @@
-/* What the simulated disk's own tests share: a clock, a disk whose misuse is noted, and short ways to say things. */
+/* What the simulated disk's own tests share: a clock, a disk whose misuse is noted, and short ways
+ * to say things. */
 #ifndef TEST_DISK_GROUND_H
 #define TEST_DISK_GROUND_H
 

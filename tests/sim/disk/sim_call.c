@@ -1,8 +1,9 @@
 /* What happens to every operation before the disk does it: it is counted, may be the one at which
  * the disk stops, may be misuse, and may fail or be slow.
  *
- *     begin: count -> (down: E_IO) -> hook, stop -> misuse? -> faults -> the operation itself ->
- * end: the trace
+ *     begin:  count -> (down: E_IO) -> hook, stop -> misuse? -> faults
+ *             the operation itself
+ *     end:    the trace
  */
 #include "sim_impl.h"
 
@@ -85,9 +86,7 @@ void sim_misuse(struct sim *s, const char *fmt, ...)
     buf_release(&text);
 }
 
-/* ---- faults
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 static bool fault_fits(const struct vfs_sim_fault *f, const struct call *c)
 {
@@ -196,9 +195,7 @@ void vfs_sim_lift_faults(struct vfs *v)
     sim_release_faults(sim_of(v));
 }
 
-/* ---- begin and end
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 /* Counts a change; true when it is the one at which the disk stops. */
 static bool count_change(struct call *c)

@@ -1,8 +1,8 @@
 /* The bytes of simulated files.
  *
  * Owner: struct content holds one reference to its bytes; clones share them.
- * Invariant: from size to cap all is zero, so growing shows zeros. Bytes with more than one
- * reference do not change.
+ * Invariant:  from size to cap all is zero, so growing shows zeros. Bytes with more than one
+ *             reference do not change.
  */
 #include "sim_impl.h"
 

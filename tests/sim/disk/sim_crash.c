@@ -2,11 +2,14 @@
  *
  * A power cut, for each file:
  *
- *     sectors     |  0  |  1  |  2  |  3  |       each write has a fate: kept, dropped, or torn:
- * some of its sectors kept. write A     |aaaaaaaaaaa|     |     |       A sector is one piece of
- * memory: where a later write is kept, what earlier write B     |     |  bbbbbbbbb|     | ones put
- * there is too. So for each sector the last write that is kept decides size -> 900 |     |    |
- * ("last"), and all up to it are done there.
+ *     sectors     |  0  |  1  |  2  |  3  |
+ *     write A     |aaaaaaaaaaa|     |     |
+ *     write B     |     |  bbbbbbbbb|     |
+ *     size -> 900 |     |    |
+ *
+ * Each write has a fate: kept, dropped, or torn: some of its sectors kept. A sector is one piece of
+ * memory: where a later write is kept, what earlier ones put there is too. So for each sector the
+ * last write that is kept decides ("last"), and all up to it are done there.
  *
  * A size change is kept or not on its own, and with size_before_data a dropped write may still have
  * made its file longer. On an ordered device one moment is drawn: all before it is kept, the write
@@ -34,9 +37,7 @@ static bool op_kept(struct cut *cut, uint64_t seq, uint32_t percent)
     return cut->ordered ? seq < cut->seq : chance(cut, percent);
 }
 
-/* ---- one file
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 /* For each sector, one more than the index of the last operation that is kept there. */
 static uint32_t *new_sectors(const struct sim_node *n, const struct cut *cut, uint64_t *n_sectors)
@@ -49,8 +50,8 @@ static uint32_t *new_sectors(const struct sim_node *n, const struct cut *cut, ui
     return xcalloc(*n_sectors, sizeof(uint32_t));
 }
 
-/* A write that is neither kept nor dropped. The ordered device has its first sectors; the other the first, the last, all but one, or
- * any. */
+/* A write that is neither kept nor dropped. The ordered device has its first sectors; the other the
+ * first, the last, all but one, or any. */
 static void tear(struct cut *cut, uint32_t *last, uint64_t first, uint64_t end, uint32_t mark)
 {
     uint64_t at = first + rng_below(cut->rng, end - first + 1);
@@ -138,9 +139,7 @@ static void cut_file(struct sim_node *n, struct cut *cut)
     free(last);
 }
 
-/* ---- the whole disk
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the whole disk -------------------------------------------------------------------------- */
 
 static struct cut draw_cut(struct sim *s, struct rng *rng)
 {

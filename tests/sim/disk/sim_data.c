@@ -1,9 +1,9 @@
 /* What is in simulated files: the view of the process, the device's, and the pending operations
  * between.
  *
- * Invariant: unless the file is stale, live = durable with ops done in their order. Stale: a failed
- * sync has marked pages clean that the device never got, or a sector has rotted; the cache still
- * shows the good bytes until it is dropped.
+ * Invariant:  unless the file is stale, live = durable with ops done in their order. Stale: a
+ *             failed sync has marked pages clean that the device never got, or a sector has rotted;
+ *             the cache still shows the good bytes until it is dropped.
  */
 #include "sim_impl.h"
 
@@ -17,9 +17,7 @@ static struct data_op *new_op(struct sim *s, struct sim_node *n)
     return &n->ops[n->n_ops++];
 }
 
-/* ---- gaps
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- gaps ------------------------------------------------------------------------------------ */
 
 void data_clear_gaps(struct sim_node *n)
 {
@@ -61,9 +59,7 @@ bool data_has_gap(const struct sim_node *n, uint64_t from, uint64_t to)
     return false;
 }
 
-/* ---- writing
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void data_write(struct sim *s, struct sim_node *n, const void *p, uint64_t bytes, uint64_t at)
 {
@@ -95,9 +91,7 @@ void data_resize(struct sim *s, struct sim_node *n, uint64_t size)
     content_resize(&n->live, size);
 }
 
-/* ---- syncing
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- syncing --------------------------------------------------------------------------------- */
 
 static void apply(struct content *c, const struct data_op *op)
 {

@@ -75,9 +75,7 @@ static int begin(struct sim_file *sf, struct call *c)
     return is_dead(sf) ? E_IO : sim_begin(c);
 }
 
-/* ---- reading
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool is_pending(const struct sim_node *n, uint64_t from, uint64_t to)
 {
@@ -156,9 +154,7 @@ int sim_file_drop_cache(struct file *f, uint64_t from)
     return sim_end(&c, 0);
 }
 
-/* ---- writing
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* A handle that changes what is in a file is its only one that does, while it is open. */
 static void take_writer(struct sim_file *sf)

@@ -8,8 +8,7 @@
 
 #include "vfs_sim.h"
 
-/* ---- contents (sim_content.c)
- * ------------------------------------------------------------------------------------------- */
+/* ---- contents (sim_content.c) ---------------------------------------------------------------- */
 
 /* Bytes that clones share; who writes copies them first, where they are shared. */
 struct sim_bytes {
@@ -34,9 +33,7 @@ void content_zero(struct content *c, uint64_t from, uint64_t to); /* inside its 
 size_t content_read(const struct content *c, uint8_t *p, size_t n, uint64_t at);
 uint8_t *content_own(struct content *c); /* its bytes, to change in place */
 
-/* ---- nodes (sim_node.c)
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- nodes (sim_node.c) ---------------------------------------------------------------------- */
 
 enum data_kind { DATA_WRITE = 0, DATA_SIZE };
 /* Between what the process sees of a file and what is on the device. */
@@ -147,9 +144,7 @@ void sim_change_names(struct sim *s, const struct name_set *sets, uint32_t n_set
  * others wait on, or are dropped. */
 void sim_settle_names(struct sim *s, bool drop_rest);
 
-/* ---- data (sim_data.c)
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- data (sim_data.c) ----------------------------------------------------------------------- */
 
 void data_write(struct sim *s, struct sim_node *n, const void *p, uint64_t bytes, uint64_t at);
 void data_resize(struct sim *s, struct sim_node *n, uint64_t size);
@@ -160,9 +155,7 @@ void data_drop_ops(struct sim_node *n);
 void data_clear_gaps(struct sim_node *n);
 bool data_has_gap(const struct sim_node *n, uint64_t from, uint64_t to);
 
-/* ---- files (sim_file.c)
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- files (sim_file.c) ---------------------------------------------------------------------- */
 
 extern const struct vfs_ops sim_ops;
 struct file *sim_file_new(struct sim *s, struct sim_node *n, const char *path, bool writable);
@@ -181,9 +174,7 @@ void sim_file_close(struct file *f);
 /* The largest size that a file may have. */
 uint64_t sim_size_limit(const struct sim *s, const struct sim_node *n);
 
-/* ---- calls (sim_call.c)
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- calls (sim_call.c) ---------------------------------------------------------------------- */
 
 struct armed_fault {
     struct vfs_sim_fault fault; /* path is owned */

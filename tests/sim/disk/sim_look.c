@@ -95,9 +95,7 @@ void vfs_sim_drop_caches(struct vfs *v)
     }
 }
 
-/* ---- copies
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static void copy_file(struct sim_node *to, const struct sim_node *from)
 {
@@ -188,8 +186,7 @@ struct vfs *vfs_sim_clone(struct vfs *v, struct clock *clock)
     return &to->vfs;
 }
 
-/* ---- to the machine's own file system
- * ------------------------------------------------------------------------------------------ */
+/* ---- to the machine's own file system -------------------------------------------------------- */
 
 static int export_file(const struct content *c, const char *path)
 {

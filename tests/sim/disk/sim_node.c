@@ -1,13 +1,15 @@
 /* Files and directories of the simulated disk, and their names: those that the process sees, those
  * on the device, and the changes between.
  *
- *   create    {dir, name, node}                      unlink  {dir, name, -}
- *   rename    {dir, name, -} {dir2, name2, node}     all in sim.name_ops, in their order, until a
- * sync or a power cut
+ *   create    {dir, name, node}
+ *   unlink    {dir, name, -}
+ *   rename    {dir, name, -} {dir2, name2, node}
  *
- * Invariant: a node has at most one live and one durable name: an operation that the device has
- * seen has all that it rests on there too, that is the earlier ones about the same name or the same
- * node. Independent ones may come in any order.
+ * All are in sim.name_ops, in their order, until a sync or a power cut.
+ *
+ * Invariant:  a node has at most one live and one durable name: an operation that the device has
+ *             seen has all that it rests on there too, that is the earlier ones about the same name
+ *             or the same node. Independent ones may come in any order.
  */
 #include "sim_impl.h"
 

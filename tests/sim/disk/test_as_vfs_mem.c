@@ -1,5 +1,5 @@
-/* Without faults the simulated disk answers as vfs_mem does: the same random calls on both give the same results, and a disk that is
- * copied, killed, or cut after a sync goes on the same. */
+/* Without faults the simulated disk answers as vfs_mem does: the same random calls on both give the
+ * same results, and a disk that is copied, killed, or cut after a sync goes on the same. */
 #include "disk_ground.h"
 
 #define PATHS   12
@@ -270,7 +270,8 @@ static void answers_as_vfs_mem_when_full(void **state)
         run(seed, 9000, false);
 }
 
-/* So they do where the process dies, where the power fails just after a sync of everything, and on a copy of the disk. */
+/* So they do where the process dies, where the power fails just after a sync of everything, and on
+ * a copy of the disk. */
 static void ends_without_loss_change_nothing(void **state)
 {
     for (uint64_t seed = 1; seed <= SEEDS; seed++)

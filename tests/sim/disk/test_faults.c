@@ -50,7 +50,8 @@ static void lasting_fault_ends_when_lifted(void **state)
     ground_release(&g);
 }
 
-/* Running out of handles happens to what opens; a full disk to opening only where it makes a file. */
+/* Running out of handles happens to what opens; a full disk to opening only where it makes a
+ * file. */
 static void faults_strike_where_they_can(void **state)
 {
     struct ground g;
@@ -78,7 +79,8 @@ static void faults_strike_where_they_can(void **state)
     ground_release(&g);
 }
 
-/* A short write leaves a part of its bytes, less than all, and its error; the error may be chosen. */
+/* A short write leaves a part of its bytes, less than all, and its error; the error may be
+ * chosen. */
 static void short_write_leaves_a_part(void **state)
 {
     bool some = false;
@@ -103,7 +105,8 @@ static void short_write_leaves_a_part(void **state)
     assert_true(some);
 }
 
-/* A sync that fails with a plain EIO has written nothing and forgotten nothing: the next one makes it good. */
+/* A sync that fails with a plain EIO has written nothing and forgotten nothing: the next one makes
+ * it good. */
 static void failed_sync_may_be_good_later(void **state)
 {
     struct ground g;
@@ -124,8 +127,8 @@ static void failed_sync_may_be_good_later(void **state)
     ground_release(&g);
 }
 
-/* A sync that loses pages: the next one answers success, the cache shows the bytes, a kill keeps showing them; only the device, a
- * dropped cache and a power cut tell the truth. */
+/* A sync that loses pages: the next one answers success, the cache shows the bytes, a kill keeps
+ * showing them; only the device, a dropped cache and a power cut tell the truth. */
 static void lost_pages_are_lost(void **state)
 {
     struct ground g;
@@ -180,7 +183,8 @@ static void lost_sync_all_loses_everything(void **state)
     ground_release(&g);
 }
 
-/* Rot that strikes a read flips one bit of it, for good; what is not on the device yet does not rot. */
+/* Rot that strikes a read flips one bit of it, for good; what is not on the device yet does not
+ * rot. */
 static void rot_strikes_durable_bytes(void **state)
 {
     struct ground g;
@@ -240,7 +244,8 @@ static void slow_operations_say_how_long(void **state)
     ground_release(&g);
 }
 
-/* A rate strikes about as often as it says, the same way for the same seed, and not at all once lifted. */
+/* A rate strikes about as often as it says, the same way for the same seed, and not at all once
+ * lifted. */
 static void rates_strike_at_random(void **state)
 {
     int counts[2] = {0};

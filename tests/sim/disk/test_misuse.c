@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A write behind the end leaves a gap that must not be read until it is written; a hole made by truncation may be. */
+/* A write behind the end leaves a gap that must not be read until it is written; a hole made by
+ * truncation may be. */
 static void gap_must_not_be_read(void **state)
 {
     struct ground g;
@@ -52,8 +53,8 @@ static void recovery_may_read_everything(void **state)
     ground_release(&g);
 }
 
-/* A file is written through one handle at a time, unless the options say otherwise; others may read and sync. A killed one does not
- * count. */
+/* A file is written through one handle at a time, unless the options say otherwise; others may read
+ * and sync. A killed one does not count. */
 static void second_writer_is_misuse(void **state)
 {
     struct ground g;

@@ -28,7 +28,8 @@ static void expect_all_seen(const struct seen *s)
             fail_msg("\"%s\" was never seen", s->allowed[i]);
 }
 
-/* Runs a scene on a new disk, cuts the power, looks at one file; over many seeds just the allowed texts come, and all of them. */
+/* Runs a scene on a new disk, cuts the power, looks at one file; over many seeds just the allowed
+ * texts come, and all of them. */
 static void expect_states(struct vfs_sim_options options, void (*scene)(struct vfs *v),
                           const char *path, const char *const *allowed, size_t n)
 {
@@ -98,8 +99,8 @@ static void appended(struct vfs *v)
     file_unref(f);
 }
 
-/* Of an append that was not synced, sectors are missing: at the end, or in the middle as zeros; with size_before_data the size may
- * be there without any. */
+/* Of an append that was not synced, sectors are missing: at the end, or in the middle as zeros;
+ * with size_before_data the size may be there without any. */
 static void unsynced_append_is_torn(void **state)
 {
     EXPECT_STATES(four, appended, "/f", "aaaa", "aaaaBBBB", "aaaa0000CC", "aaaaBBBBCC");
@@ -119,7 +120,8 @@ static void two_in_one_sector(struct vfs *v)
     file_unref(f);
 }
 
-/* A sector is what it was at one moment: a later write is never there without an earlier one beside it. */
+/* A sector is what it was at one moment: a later write is never there without an earlier one beside
+ * it. */
 static void a_sector_is_of_one_moment(void **state)
 {
     EXPECT_STATES(four, two_in_one_sector, "/f", "aaaa", "Xaaa", "XYaa");
@@ -136,7 +138,8 @@ static void cut_and_written_again(struct vfs *v)
     file_unref(f);
 }
 
-/* A truncation that was not synced may not have happened; bytes that come after it show the cache's zeros around them. */
+/* A truncation that was not synced may not have happened; bytes that come after it show the cache's
+ * zeros around them. */
 static void unsynced_truncate_may_not_have_happened(void **state)
 {
     EXPECT_STATES(four, cut_and_written_again, "/f", "aaaabbbb", "aaaa", "aaaaC", "aaaaC000");
@@ -161,7 +164,8 @@ static void filled_only(struct vfs *v)
     file_unref(f);
 }
 
-/* A synced file whose name was not may be missing; a synced name whose file was not may be empty. */
+/* A synced file whose name was not may be missing; a synced name whose file was not may be
+ * empty. */
 static void name_and_contents_are_two_things(void **state)
 {
     EXPECT_STATES(four, named_only, "/f", "-", "aaaa");
@@ -197,7 +201,8 @@ static void replaced_well(struct vfs *v)
     assert_int_equal(vfs_replace(v, "/f", "new", 3), 0);
 }
 
-/* A rename has happened or has not; a name is never without a file. Without the sync before it, the new name may have no contents. */
+/* A rename has happened or has not; a name is never without a file. Without the sync before it, the
+ * new name may have no contents. */
 static void rename_is_whole(void **state)
 {
     EXPECT_STATES(four, replaced, "/f", "old", "new");
@@ -213,7 +218,8 @@ static void renamed_twice(struct vfs *v)
     assert_int_equal(vfs_rename(v, "/g", "/f"), 0);
 }
 
-/* Renames that rest on one another keep their order: neither file is ever lost, and each has one name. */
+/* Renames that rest on one another keep their order: neither file is ever lost, and each has one
+ * name. */
 static void renames_keep_their_order(void **state)
 {
     struct seen seen = {.allowed = (const char *const[]){"onetwo-", "-twoone", "two-one"}, .n = 3};
@@ -308,7 +314,8 @@ static void two_files(struct vfs *v)
     file_unref(g);
 }
 
-/* An ordered device keeps everything up to one moment, over all files; the other keeps what it likes. */
+/* An ordered device keeps everything up to one moment, over all files; the other keeps what it
+ * likes. */
 static void order_is_over_all_files(void **state)
 {
     for (int ordered = 0; ordered < 2; ordered++) {
@@ -332,7 +339,8 @@ static void order_is_over_all_files(void **state)
     }
 }
 
-/* A kill loses nothing that was written, makes nothing durable, releases locks, and its handles can only be closed. */
+/* A kill loses nothing that was written, makes nothing durable, releases locks, and its handles can
+ * only be closed. */
 static void kill_keeps_what_the_process_saw(void **state)
 {
     struct ground g;
@@ -380,7 +388,8 @@ static void unlinked_file_dies_with_its_process(void **state)
     ground_release(&g);
 }
 
-/* The disk stops before the chosen change; from there on every call fails, and nothing of it is there later. */
+/* The disk stops before the chosen change; from there on every call fails, and nothing of it is
+ * there later. */
 static void stop_is_at_a_change(void **state)
 {
     struct ground g;

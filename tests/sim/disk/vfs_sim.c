@@ -3,9 +3,9 @@
  * Owner: who built the env; one thread at a time. It outlives brokers, so that a restart finds what
  * the end of the one before left.
  *
- * Failures: as POSIX, and as vfs_mem answers: a directory that is not empty stays, a file does not
- * replace a directory, nor the reverse. A call that fails by a fault has changed nothing (a short
- * write apart).
+ * Failures:   as POSIX, and as vfs_mem answers: a directory that is not empty stays, a file does
+ *             not replace a directory, nor the reverse. A call that fails by a fault has changed
+ *             nothing (a short write apart).
  */
 #include "sim_impl.h"
 

@@ -8,9 +8,10 @@
  *
  * The life of a test:
  *
- *   v = vfs_sim_new(clock, &options);  broker on v ...  vfs_sim_stop_at(v, 17);  ...
- * vfs_sim_is_down(v): nothing reaches the disk any more, every call fails;  free the broker;
- * vfs_sim_power_loss(v, &rng);  broker on v ...
+ *   v = vfs_sim_new(clock, &options);  broker on v ...
+ *   vfs_sim_stop_at(v, 17);  ...
+ *   vfs_sim_is_down(v): nothing reaches the disk any more, every call fails;  free the broker
+ *   vfs_sim_power_loss(v, &rng);  broker on v ...
  *
  * All of it is one thread's. The same calls, options and seeds give the same results.
  */
@@ -51,8 +52,8 @@ enum vfs_sim_fault_kind {
     SIM_EMFILE,  /* as EIO, on what opens: open, list, sync_dir, sync_all */
     SIM_SHORT,   /* a write does a part of its bytes, then fails (E_NOSPC, or the fault's rc) */
     SIM_LOSE,    /* a sync fails, and what it should have written is forgotten: a later one succeeds
-                    without it; the cache    shows the bytes until it is dropped (ext4, XFS and Btrfs mark
-                    such pages clean) */
+                  * without it; the cache shows the bytes until it is dropped (ext4, XFS and Btrfs
+                  * mark such pages clean) */
     SIM_ROT,     /* one bit of a durable sector that is read flips, for good */
     SIM_SLOW,    /* the operation takes slow_ns, and succeeds */
     SIM_FAULTS,  /* how many */
@@ -90,8 +91,7 @@ size_t vfs_sim_open_files(struct vfs *v);
  * first. */
 void vfs_sim_set_startup(struct vfs *v, bool on);
 
-/* ---- the end of a process, the end of the power
- * ---------------------------------------------------------------------- */
+/* ---- the end of a process, the end of the power ---------------------------------------------- */
 
 /* The process is gone: locks are released, its handles fail and can only be closed. What it wrote
  * is still there, and still not durable. Ends the state that vfs_sim_stop_at brought. */
@@ -108,9 +108,7 @@ bool vfs_sim_is_down(struct vfs *v);
 void vfs_sim_on_change(struct vfs *v, void (*hook)(void *arg, struct vfs *v, uint64_t change),
                        void *arg);
 
-/* ---- faults
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 struct vfs_sim_fault {
     enum vfs_sim_fault_kind kind;
@@ -133,9 +131,7 @@ int64_t vfs_sim_take_latency_ns(struct vfs *v); /* what slow operations took sin
 int vfs_sim_rot(struct vfs *v, const char *path, uint64_t at, unsigned bit);
 void vfs_sim_drop_caches(struct vfs *v); /* of all files */
 
-/* ---- looking
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 uint64_t vfs_sim_ops(const struct vfs *v);     /* calls so far, but for close, is_warm and fd */
 uint64_t vfs_sim_changes(const struct vfs *v); /* those of them that change something, or sync */

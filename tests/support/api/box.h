@@ -1,9 +1,10 @@
-/* A whole broker in one test process: over the in-memory vfs (or any other), the simulated clock and
- * lanes, with no socket.
+/* A whole broker in one test process: over the in-memory vfs (or any other), the simulated clock
+ * and lanes, with no socket.
  *
- *   box_start(&b, "key=value", ..., NULL);  conn = box_connect(&b);
+ *   box_start(&b, "key=value", ..., NULL);
+ *   conn = box_connect(&b);
  *   rsp = box_call(conn, 3, 12, &request);   sends one request, turns until its reply is there,
- * decodes it
+ *                                            decodes it
  */
 #ifndef TEST_BOX_H
 #define TEST_BOX_H
@@ -19,8 +20,8 @@ struct box {
     struct arena arena; /* decoded replies; until box_end */
     struct list conns;
     bool owns_ground; /* the vfs and the clock are the box's */
-    /* Called with true before the broker starts or ends, and with false after: what may block there. May be
-     * NULL. */
+    /* Called with true before the broker starts or ends, and with false after: what may block
+     * there. May be NULL. */
     void (*blocking)(struct box *b, bool on);
     bool (*deaf)(struct box *b); /* true: replies do not reach the clients any more. May be NULL. */
     bool tolerant;               /* a reply whose file cannot be read closes its connection */
@@ -45,10 +46,10 @@ struct box_conn {
 void box_start(struct box *b, ...);
 /* The same on a vfs and a clock of the caller's, which outlive the box. */
 void box_start_on(struct box *b, struct vfs *vfs, struct clock *clock, ...);
-/* The steps, for tests where they may fail. box_init_on: everything but the broker; overrides end with
- * NULL. box_try_start: 0 or the E_* that the broker did not start with. box_try_stop: a clean stop, or as
- * if killed; false: a clean stop did not come to its end, and the broker was freed as if killed. There is
- * no broker afterwards. box_release: after box_try_stop. */
+/* The steps, for tests where they may fail. box_init_on: everything but the broker; overrides end
+ * with NULL. box_try_start: 0 or the E_* that the broker did not start with. box_try_stop: a clean
+ * stop, or as if killed; false: a clean stop did not come to its end, and the broker was freed as
+ * if killed. There is no broker afterwards. box_release: after box_try_stop. */
 void box_init_on(struct box *b, struct vfs *vfs, struct clock *clock, const char *const *overrides);
 int box_try_start(struct box *b, struct errmsg *msg);
 bool box_try_stop(struct box *b, bool clean);

@@ -1,7 +1,7 @@
 /* Expecting that the process ends with a failed assert.
  *
  * Happy path: fork -> the child's stderr is a pipe -> fn -> the parent reads all, waits, and looks
- * for SIGABRT.
+ *             for SIGABRT.
  */
 #include "support_death.h"
 

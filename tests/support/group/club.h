@@ -1,6 +1,8 @@
-/* A group coordinator in one process: real logs and statelogs over files in memory, a clock and lanes that are told.
+/* A group coordinator in one process: real logs and statelogs over files in memory, a clock and
+ * lanes that are told.
  *
- *     club_open -> ask_...(request) -> settle -> look at the answer -> pass time -> ... -> club_close
+ *     club_open -> ask_...(request) -> settle -> look at the answer -> pass time -> ...
+ *               -> club_close
  *
  * Answers belong to the club and live until it closes.
  */
@@ -18,9 +20,9 @@
 
 #include <cmocka.h>
 
-#define CLUB_SHARDS 4
+#define CLUB_SHARDS     4
 #define CLUB_TOPICS_MAX 8
-#define CLUB_START_MS 1700000000000
+#define CLUB_START_MS   1700000000000
 
 struct club_topic {
     const char *name;
@@ -96,10 +98,12 @@ struct answer *ask_join_new(struct club *c, struct joiner j);
 struct answer *ask_sync(struct club *c, const char *group, const char *member, int32_t generation);
 /* The leader's: for each member of `joined` the assignment "to <member id>". */
 struct answer *ask_sync_leader(struct club *c, const char *group, const struct answer *joined);
-struct answer *ask_heartbeat(struct club *c, const char *group, const char *member, int32_t generation);
-struct answer *ask_heartbeat_static(struct club *c, const char *group, const char *member, const char *instance,
-                                    int32_t generation);
-struct answer *ask_leave(struct club *c, const char *group, const char *member, const char *instance);
+struct answer *ask_heartbeat(struct club *c, const char *group, const char *member,
+                             int32_t generation);
+struct answer *ask_heartbeat_static(struct club *c, const char *group, const char *member,
+                                    const char *instance, int32_t generation);
+struct answer *ask_leave(struct club *c, const char *group, const char *member,
+                         const char *instance);
 struct committer {
     const char *group, *member, *instance, *topic, *metadata; /* NULL: "g", "", none, "t", "" */
     int32_t generation; /* 0 is sent as it is; simple commits say -1 */

@@ -12,7 +12,7 @@ static int note(struct spy_vfs *s, char what, const char *path)
 {
     if (s->only && !strstr(path, s->only))
         return 0;
-    if (s->n_log + 1 < SPY_LOG_MAX)
+    if (s->n_log + 1 < SPY_LOG_MAX && what != SPY_OPEN && what != SPY_READ)
         s->log[s->n_log++] = what;
     if (what == s->fail_what && s->fail_after-- == 0)
         return s->fail_rc;
@@ -34,8 +34,10 @@ static const struct vfs_ops spy_ops;
 static int spy_open(struct vfs *v, const char *path, int flags, struct file **out)
 {
     struct spy_file *f = xcalloc(1, sizeof(*f));
-    int rc = vfs_open(spy_of(v)->under, path, flags, &f->under);
+    int rc = note(spy_of(v), SPY_OPEN, path);
 
+    if (rc == 0)
+        rc = vfs_open(spy_of(v)->under, path, flags, &f->under);
     if (rc < 0) {
         free(f);
         return rc;
@@ -102,7 +104,9 @@ static int spy_space(struct vfs *v, const char *path, struct vfs_space *out)
 
 static int spy_pread(struct file *f, void *p, size_t n, uint64_t at, size_t *got)
 {
-    return file_pread(file_of(f)->under, p, n, at, got);
+    int rc = note(file_of(f)->spy, SPY_READ, file_of(f)->path);
+
+    return rc < 0 ? rc : file_pread(file_of(f)->under, p, n, at, got);
 }
 
 static int spy_pwritev(struct file *f, const struct piece *pieces, int n, uint64_t at)
@@ -208,6 +212,11 @@ void spy_forget(struct spy_vfs *s)
 {
     s->n_log = 0;
     memset(s->log, 0, sizeof(s->log));
+}
+
+bool spy_has_failed(const struct spy_vfs *s)
+{
+    return s->fail_after < 0;
 }
 
 void spy_fail(struct spy_vfs *s, char what, int after, int rc)

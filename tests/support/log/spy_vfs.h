@@ -11,6 +11,10 @@
 #define SPY_WRITE    'w'
 #define SPY_RENAME   'r'
 #define SPY_UNLINK   'u'
+/* Only fail, and are not written down. */
+#define SPY_OPEN     'o'
+#define SPY_READ     'R'
+
 #define SPY_PATH_MAX 256
 #define SPY_LOG_MAX  4096
 
@@ -22,9 +26,9 @@ struct spy_vfs {
     char fail_what; /* 0: nothing fails */
     int fail_after; /* of these, so many succeed before one fails */
     int fail_rc;
-    const char *
-        only; /* NULL, or: only what concerns a path that contains this is written down and fails */
+    const char *only; /* NULL, or: only paths that contain this are written down and fail */
 };
+bool spy_has_failed(const struct spy_vfs *s); /* what spy_fail asked for has happened */
 struct spy_vfs *spy_vfs_new(struct vfs *under);
 void spy_vfs_free(struct spy_vfs *s); /* not what is under it */
 void spy_forget(struct spy_vfs *s);

@@ -38,7 +38,8 @@ const char *fixture_told(struct fixture *fx); /* and forgets it */
 struct meta_topic *fixture_topic(struct fixture *fx, const char *name, int32_t n);
 /* Creates as asked; the error in fx->error, its words in fx->msg. */
 struct meta_topic *fixture_create(struct fixture *fx, struct meta_new_topic nt);
-/* Every record of the log, one "TYPE vN {...}" line each: control batches as "control", batches apart by "-". */
+/* Every record of the log, one "TYPE vN {...}" line each: control batches as "control", batches
+ * apart by "-". */
 void fixture_dump(struct fixture *fx, struct buf *out);
 /* Puts a file of the tests' directory into the metadata log's directory. */
 void fixture_put_golden(struct fixture *fx, const char *golden, const char *name);

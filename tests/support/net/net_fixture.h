@@ -1,4 +1,5 @@
-/* A net with real sockets on loopback, its loop driven by the test; simulated time; an up side that keeps what comes. */
+/* A net with real sockets on loopback, its loop driven by the test; simulated time; an up side that
+ * keeps what comes. */
 #ifndef BARNABAS_TEST_NET_FIXTURE_H
 #define BARNABAS_TEST_NET_FIXTURE_H
 

@@ -58,7 +58,8 @@ static void shows(struct describe_configs_response_results *r, const char *name,
     buf_release(&text);
 }
 
-/* A topic's setting is its own, or the cluster's, the file's, the default, each listed under what covers it. */
+/* A topic's setting is its own, or the cluster's, the file's, the default, each listed under what
+ * covers it. */
 static void a_topics_settings_name_their_sources(void **state)
 {
     struct describe_configs_response_results *r;

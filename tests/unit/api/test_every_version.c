@@ -1,4 +1,5 @@
-/* Every API in every version that is advertised: whatever the fields hold, it is answered or its connection is closed. */
+/* Every API in every version that is advertised: whatever the fields hold, it is answered or its
+ * connection is closed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,8 @@ static void send_filled(struct box *b, int16_t key, int16_t version, uint64_t se
     box_disconnect(c);
 }
 
-/* Random fields in every version harm nothing: the broker goes on, and every reply decodes in its own version. */
+/* Random fields in every version harm nothing: the broker goes on, and every reply decodes in its
+ * own version. */
 static void filled_requests_are_answered(void **state)
 {
     struct box b;

@@ -1,5 +1,5 @@
-/* Groups through the whole broker, frame by frame: coordinators, the life of a consumer in every version, restarts,
- * connections that go away (src/api/groups.c, group_offsets.c). */
+/* Groups through the whole broker, frame by frame: coordinators, the life of a consumer in every
+ * version, restarts, connections that go away (src/api/groups.c, group_offsets.c). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

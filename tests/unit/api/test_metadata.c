@@ -124,7 +124,8 @@ static void the_broker_may_forbid_making(void **state)
     box_end(&b);
 }
 
-/* From version 12 on a topic is found by id, and names beside ids do not count; before, ids are an error. */
+/* From version 12 on a topic is found by id, and names beside ids do not count; before, ids are an
+ * error. */
 static void topics_are_found_by_id(void **state)
 {
     struct metadata_request_topics t[3] = {named("t"), named(NULL), named(NULL)};
@@ -269,7 +270,8 @@ static void pages_show_every_partition_once(void **state)
     box_end(&b);
 }
 
-/* Named topics come sorted and once, unknown and bad ones with their error; the cursor must be one of them. */
+/* Named topics come sorted and once, unknown and bad ones with their error; the cursor must be one
+ * of them. */
 static void named_topics_are_described(void **state)
 {
     static const char *const names[] = {"t", "none", "a b", "t"};

@@ -1,4 +1,5 @@
-/* CreateTopics, DeleteTopics: what the reply says per topic and version, and the limits of one request. */
+/* CreateTopics, DeleteTopics: what the reply says per topic and version, and the limits of one
+ * request. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,7 +44,8 @@ static struct create_topics_response_topics *row_of(struct create_topics_respons
     return NULL;
 }
 
-/* From version 5 on the reply shows what was made: numbers, and every setting by name with its source. */
+/* From version 5 on the reply shows what was made: numbers, and every setting by name with its
+ * source. */
 static void a_created_topic_is_shown_with_its_settings(void **state)
 {
     struct create_topics_request_topics_configs own = {STR("retention.ms"), STR(" 5 ")};
@@ -94,7 +96,8 @@ static void a_created_topic_is_shown_with_its_settings(void **state)
     box_end(&b);
 }
 
-/* Every topic has its own answer: one that is refused does not hold up the others; doubles are answered once and not made. */
+/* Every topic has its own answer: one that is refused does not hold up the others; doubles are
+ * answered once and not made. */
 static void topics_of_one_request_are_answered_each(void **state)
 {
     struct create_topics_response *rsp;
@@ -159,7 +162,8 @@ static void all_refused(struct box_conn *c, struct ask *a, int16_t error)
     assert_int_equal(meta_n_topics(c->box->broker->meta), 0);
 }
 
-/* Kafka's limits of one request: 10,000 partitions, and 10,000 records with topics and settings counted in. Exactly that many pass. */
+/* Kafka's limits of one request: 10,000 partitions, and 10,000 records with topics and settings
+ * counted in. Exactly that many pass. */
 static void one_request_makes_at_most_ten_thousand_records(void **state)
 {
     struct create_topics_response *rsp;
@@ -205,7 +209,7 @@ static void no_time_makes_nothing(void **state)
     box_end(&b);
 }
 
-/* ---- deleting ------------------------------------------------------------------------------------------------------- */
+/* ---- deleting -------------------------------------------------------------------------------- */
 
 static struct delete_topics_response_responses *answer(struct delete_topics_response *rsp,
                                                        const char *name)
@@ -217,7 +221,8 @@ static struct delete_topics_response_responses *answer(struct delete_topics_resp
     return NULL;
 }
 
-/* By name in every version: known, unknown, twice. Deleted topics are gone, with their records, also after a restart. */
+/* By name in every version: known, unknown, twice. Deleted topics are gone, with their records,
+ * also after a restart. */
 static void topics_are_deleted_by_name(void **state)
 {
     struct str names[] = {STR("gone"), STR("nosuch"), STR("twice"), STR("twice")};
@@ -311,7 +316,8 @@ static void topics_are_deleted_by_id(void **state)
     box_end(&b);
 }
 
-/* With delete.topic.enable=false nothing is deleted, and old versions, which lack the error, get another. */
+/* With delete.topic.enable=false nothing is deleted, and old versions, which lack the error, get
+ * another. */
 static void deletion_can_be_forbidden(void **state)
 {
     struct str name = STR("kept");

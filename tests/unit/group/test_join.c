@@ -1,4 +1,5 @@
-/* JoinGroup: how a group gathers, votes, and refuses (src/group/join.c, rebalance.c, protocols.c). */
+/* JoinGroup: how a group gathers, votes, and refuses (src/group/join.c, rebalance.c,
+ * protocols.c). */
 #include "club.h"
 
 static struct club c;

@@ -51,34 +51,36 @@ static struct bytes unhex(struct arena *arena, const char *hex)
     return bytes_of(p, n);
 }
 
-static void assert_proposed(const struct proposal *p, int i, struct bytes key, struct bytes value)
+static void assert_proposed(const struct statelog_proposal *p, int i, struct bytes key,
+                            struct bytes value)
 {
-    const struct proposed *item = &p->items[i];
+    struct statelog_entry e;
 
     assert_true(i < p->n);
-    assert_int_equal(item->value_at - item->key_at, key.n);
-    assert_memory_equal(p->bytes.p + item->key_at, key.p, key.n);
-    assert_int_equal(item->tombstone, value.p == NULL);
-    assert_int_equal(item->end - item->value_at, value.n);
+    e = statelog_proposal_entry(p, i);
+    assert_int_equal(e.key.n, key.n);
+    assert_memory_equal(e.key.p, key.p, key.n);
+    assert_int_equal(e.value.p == NULL, value.p == NULL);
+    assert_int_equal(e.value.n, value.n);
     if (value.n)
-        assert_memory_equal(p->bytes.p + item->value_at, value.p, value.n);
+        assert_memory_equal(e.value.p, value.p, value.n);
 }
 
 /* A group that comes to be, and tombstones. */
 static void new_group_and_tombstones(void **state)
 {
     struct arena arena;
-    struct proposal p;
+    struct statelog_proposal p;
 
     arena_init(&arena);
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_new_group(&p, STR("gk"), 0x1a205975d66);
     propose_group_tombstone(&p, STR("gk"));
     propose_offset_tombstone(&p, STR("gk"), STR("t"), 3);
     assert_proposed(&p, 0, unhex(&arena, "00020002676b"), unhex(&arena, new_group));
     assert_proposed(&p, 1, unhex(&arena, "00020002676b"), bytes_of(NULL, 0));
     assert_proposed(&p, 2, unhex(&arena, "00010002676b00017400000003"), bytes_of(NULL, 0));
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     arena_release(&arena);
 }
 
@@ -90,17 +92,17 @@ static void groups_round_trip(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct group_shard *s = groupm_shard(c.g, 0);
         struct arena arena;
-        struct proposal p;
+        struct statelog_proposal p;
         struct statelog_record r = {.offset = (int64_t)i, .producer_id = NO_PRODUCER_ID};
 
         arena_init(&arena);
         r.key = unhex(&arena, "00020002676b");
         r.value = unhex(&arena, rows[i]);
         group_shard_apply(s, &r);
-        proposal_init(&p);
+        statelog_proposal_init(&p);
         propose_group(&p, group_find(s, STR("gk")), false);
         assert_proposed(&p, 0, r.key, r.value);
-        proposal_release(&p);
+        statelog_proposal_release(&p);
         arena_release(&arena);
     }
 }
@@ -113,7 +115,7 @@ static void offsets_round_trip(void **state)
     const struct offset_entry *found;
     struct offset_entry own;
     struct arena arena;
-    struct proposal p;
+    struct statelog_proposal p;
 
     arena_init(&arena);
     r.key = unhex(&arena, "0001000000017400000001");
@@ -123,14 +125,14 @@ static void offsets_round_trip(void **state)
     assert_non_null(found);
     assert_int_equal(found->offset, 5);
     own = *found;
-    proposal_init(&p);
+    statelog_proposal_init(&p);
     propose_offset(&p, STR(""), STR("t"), &own, offset_metadata(found));
     assert_proposed(&p, 0, r.key, r.value);
     own.expire_ms = 0x1a2059847a4;
     propose_offset(&p, STR(""), STR("t"), &own, offset_metadata(found));
     assert_proposed(&p, 1, r.key,
                     unhex(&arena, "000100000000000000050000000001a205975d46000001a2059847a4"));
-    proposal_release(&p);
+    statelog_proposal_release(&p);
     arena_release(&arena);
 }
 

@@ -212,7 +212,7 @@ static void chunks_are_held_until_the_commit_ends(void **state)
     fixture_release(&fx);
 }
 
-/* ---- faults and the order of operations ------------------------------------------------------------ */
+/* ---- faults and the order of operations ----------------------------------------------------- */
 
 static struct spy_vfs *spy;
 

@@ -20,8 +20,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Ten batches of two records in segments of some batches each; none of it below a recovery point.
- */
+/* Ten batches of two records in segments of some batches each; none of it below a recovery point. */
 static void fill(struct fixture *fx, const char *segment_bytes)
 {
     fixture_topic(fx, (const char *[]){segment_bytes, "index.interval.bytes=100",

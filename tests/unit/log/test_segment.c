@@ -2,6 +2,7 @@
 #include "log_fixture.h"
 
 #include "segment.h"
+#include "spy_vfs.h"
 
 static int setup(void **state)
 {
@@ -145,6 +146,53 @@ static void relative_offsets_fit_an_entry(void **state)
     assert_int_equal(log_active(fx->log)->base_offset, (int64_t)INT32_MAX + 1);
 }
 
+/* Apache Kafka has both indexes of every segment, empty ones too. */
+static void a_segment_has_both_indexes_from_the_start(void **state)
+{
+    struct fixture *fx = *state;
+
+    fixture_open(fx);
+    assert_int_equal(fixture_file_bytes(fx, fixture_path(fx, 0, ".index")), 0);
+    assert_int_equal(fixture_file_bytes(fx, fixture_path(fx, 0, ".timeindex")), 0);
+    fixture_stop(fx);
+    assert_int_equal(vfs_unlink(fx->env.vfs, fixture_path(fx, 0, ".index")), 0);
+    fixture_open(fx);
+    fixture_stop(fx); /* one that was lost is there again */
+    assert_int_equal(fixture_file_bytes(fx, fixture_path(fx, 0, ".index")), 0);
+}
+
+/* Where a file of the new segment can not be made, the append is refused, and the old segment goes on
+ * until it can. */
+static void a_roll_that_fails_changes_nothing(void **state)
+{
+    static const char *const files[] = {"1.log", "1.index", "1.timeindex", "1.snapshot"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        struct fixture *fx = *state;
+        struct spy_vfs *spy = spy_vfs_new(fx->env.vfs);
+        struct log_append a;
+
+        fx->env.vfs = &spy->vfs;
+        fixture_topic(fx, (const char *[]){"internal.segment.bytes=100", NULL});
+        fixture_open(fx);
+        fixture_append(fx, (struct test_batch){0});
+        spy->only = files[i];
+        spy_fail(spy, SPY_OPEN, 0, E_MFILE);
+        assert_int_equal(fixture_append_as(fx, LOG_FROM_CLIENT, (struct test_batch){0}, &a),
+                         E_MFILE);
+        assert_int_equal(log_n_segments(fx->log), 1);
+        assert_int_equal(log_end_offset(fx->log), 1);
+        assert_false(fixture_exists(fx, fixture_path(fx, 1, ".log")));
+        assert_int_equal(fixture_append(fx, (struct test_batch){0}), 1);
+        assert_int_equal(log_n_segments(fx->log), 2);
+        assert_int_equal(fixture_count_records(fx), 2);
+        fixture_kill(fx);
+        assert_int_equal(vfs_remove_tree(fx->env.vfs, FIXTURE_DIR), 0);
+        fx->env.vfs = spy->under;
+        spy_vfs_free(spy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +201,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(last_time_entry_is_the_largest, setup, teardown),
         cmocka_unit_test_setup_teardown(open_files_have_a_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(relative_offsets_fit_an_entry, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_segment_has_both_indexes_from_the_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_roll_that_fails_changes_nothing, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Opening: an empty log, a restart, a log that Apache Kafka wrote, and logs that must be refused. */
+/* Opening: an empty log, a restart, a log that Apache Kafka wrote, and logs that must be
+ * refused. */
 #include "meta_fixture.h"
 
 static int count(const char *text, const char *what)
@@ -22,7 +23,8 @@ static int16_t level(struct meta *m, const char *name)
     return 0;
 }
 
-/* A new log begins as KRaft's does: LeaderChange of epoch 1, the levels of 4.4, this broker registered and then unfenced. */
+/* A new log begins as KRaft's does: LeaderChange of epoch 1, the levels of 4.4, this broker
+ * registered and then unfenced. */
 static void an_empty_log_is_initialised(void **state)
 {
     struct fixture fx;
@@ -50,7 +52,8 @@ static void an_empty_log_is_initialised(void **state)
     fixture_release(&fx);
 }
 
-/* A restart finds all, writes one more registration with a higher epoch, and tells the observer nothing of what was there before. */
+/* A restart finds all, writes one more registration with a higher epoch, and tells the observer
+ * nothing of what was there before. */
 static void a_restart_keeps_everything_and_registers_again(void **state)
 {
     struct config_pair own = {STR("retention.ms"), STR("5")};
@@ -121,8 +124,9 @@ static void check_golden(struct fixture *fx)
     assert_int_equal(level(fx->m, "metadata.version"), 33);
 }
 
-/* A metadata log that Apache Kafka 4.4 wrote is read, with the snapshot that its format leaves or without, and is gone on with:
- * records that we do not use (quotas, controllers, no-ops) are no obstacle. */
+/* A metadata log that Apache Kafka 4.4 wrote is read, with the snapshot that its format leaves or
+ * without, and is gone on with: records that we do not use (quotas, controllers, no-ops) are no
+ * obstacle. */
 static void a_log_of_apache_kafka_is_read(void **state)
 {
     for (int with_snapshot = 0; with_snapshot < 2; with_snapshot++) {
@@ -144,7 +148,8 @@ static void a_log_of_apache_kafka_is_read(void **state)
     }
 }
 
-/* A directory that kafka-storage formatted has a snapshot and no log: its levels are taken, not written twice. */
+/* A directory that kafka-storage formatted has a snapshot and no log: its levels are taken, not
+ * written twice. */
 static void a_formatted_directory_is_taken_over(void **state)
 {
     struct fixture fx;
@@ -315,7 +320,8 @@ static void a_newer_record_version_is_refused(void **state)
     fixture_release(&fx);
 }
 
-/* Records that make no sense are skipped: unknown types, torn bodies, changes of what is not there. */
+/* Records that make no sense are skipped: unknown types, torn bodies, changes of what is not
+ * there. */
 static void odd_records_are_skipped(void **state)
 {
     static const uint8_t unknown[] = {1, 120, 0, 1, 2, 3}, torn[] = {1, 2, 0, 40, 'x'},
@@ -346,7 +352,8 @@ static void odd_records_are_skipped(void **state)
     fixture_release(&fx);
 }
 
-/* A transaction that a crash cut off counts for nothing, and is closed by an abort; what comes after it counts. */
+/* A transaction that a crash cut off counts for nothing, and is closed by an abort; what comes
+ * after it counts. */
 static void a_transaction_cut_off_is_aborted(void **state)
 {
     struct begin_transaction_record begin;

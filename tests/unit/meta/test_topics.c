@@ -51,7 +51,8 @@ static void names_are_checked_as_kafka_does(void **state)
         assert_true(meta_topic_name_valid(str_of(good[i]), NULL));
 }
 
-/* A topic is there as soon as it is created, by name, by id and in the sorted list, and the observer has heard of it. */
+/* A topic is there as soon as it is created, by name, by id and in the sorted list, and the
+ * observer has heard of it. */
 static void a_created_topic_is_there_at_once(void **state)
 {
     struct meta_topic *b, *a;
@@ -95,7 +96,8 @@ static void validate_only_changes_nothing(void **state)
     fixture_release(&fx);
 }
 
-/* Names that are taken, or differ from one that is only in '.' and '_', and numbers that cannot be. */
+/* Names that are taken, or differ from one that is only in '.' and '_', and numbers that cannot
+ * be. */
 static void names_and_numbers_are_refused_in_kafkas_words(void **state)
 {
     struct meta_new_topic nt = {.name = STR("c_d.e"), .n_partitions = 1, .replication_factor = 1};
@@ -132,7 +134,8 @@ static void names_and_numbers_are_refused_in_kafkas_words(void **state)
     fixture_release(&fx);
 }
 
-/* A default replication factor above 1 is refused like a given one, but for the coordinators' topics. */
+/* A default replication factor above 1 is refused like a given one, but for the coordinators'
+ * topics. */
 static void replication_of_internal_topics_is_taken_as_one(void **state)
 {
     const char *overrides[] = {"default.replication.factor=3", "offsets.topic.replication.factor=3",
@@ -252,7 +255,8 @@ static void settings_are_checked(void **state)
     fixture_release(&fx);
 }
 
-/* A topic's settings are its own over the broker's; of two values for one name the last counts; they are kept by name. */
+/* A topic's settings are its own over the broker's; of two values for one name the last counts;
+ * they are kept by name. */
 static void settings_are_kept_and_resolved(void **state)
 {
     const char *overrides[] = {"log.retention.ms=1234", "log.segment.bytes=2000000", NULL};
@@ -286,8 +290,8 @@ static void settings_are_kept_and_resolved(void **state)
     fixture_release(&fx);
 }
 
-/* A deleted topic is gone before the observer hears of it, its name and its collisions are free again, and its settings do not
- * come back with the name. */
+/* A deleted topic is gone before the observer hears of it, its name and its collisions are free
+ * again, and its settings do not come back with the name. */
 static void a_deleted_topic_leaves_nothing(void **state)
 {
     struct config_pair own = {STR("retention.ms"), STR("5")};
@@ -351,7 +355,8 @@ static void partitions_can_only_grow(void **state)
     fixture_release(&fx);
 }
 
-/* A change larger than a batch is a KRaft transaction, here and in the log, and comes back whole. */
+/* A change larger than a batch is a KRaft transaction, here and in the log, and comes back
+ * whole. */
 static void a_huge_topic_is_one_transaction(void **state)
 {
     struct meta_topic *t;

@@ -16,7 +16,8 @@ static int knock(struct fixture *fx)
     return fd;
 }
 
-/* The last one that max.connections allows is served, the next is closed, with one line; when one goes, one may come. */
+/* The last one that max.connections allows is served, the next is closed, with one line; when one
+ * goes, one may come. */
 static void connections_beyond_the_limit_are_closed(void **state)
 {
     struct fixture fx;
@@ -168,7 +169,8 @@ static void two_thousand_connections_are_served(void **state)
     fixture_release(&fx);
 }
 
-/* Nothing in work and nothing said for connections.max.idle.ms: closed without a word. Who waits for a reply is not idle. */
+/* Nothing in work and nothing said for connections.max.idle.ms: closed without a word. Who waits
+ * for a reply is not idle. */
 static void idle_connections_are_closed(void **state)
 {
     struct fixture fx;
@@ -219,7 +221,8 @@ static void idle_connections_may_stay_for_ever(void **state)
     fixture_release(&fx);
 }
 
-/* A frame that trickles in ends its connection; one that is large and comes steadily may take longer. */
+/* A frame that trickles in ends its connection; one that is large and comes steadily may take
+ * longer. */
 static void a_frame_that_trickles_ends_the_connection(void **state)
 {
     struct fixture fx;

@@ -209,7 +209,8 @@ static bool soon(void *arg, struct mono *at)
     return fx->n_turns < 3;
 }
 
-/* What the up side calls its deadline brings a turn although no socket has anything; without one the loop rests. */
+/* What the up side calls its deadline brings a turn although no socket has anything; without one
+ * the loop rests. */
 static void a_deadline_brings_a_turn(void **state)
 {
     struct fixture fx;

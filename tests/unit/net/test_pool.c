@@ -29,7 +29,8 @@ static void chunks_fit_their_size(void **state)
     pool_free(p);
 }
 
-/* What was let go of is taken again, the newest first, and its bytes are left as they are while somebody holds it. */
+/* What was let go of is taken again, the newest first, and its bytes are left as they are while
+ * somebody holds it. */
 static void released_chunks_come_back(void **state)
 {
     struct pool *p = pool_new();
@@ -112,7 +113,8 @@ static void trim_frees_what_lay_idle(void **state)
     pool_free(p);
 }
 
-/* Growing keeps the bytes, both into a used chunk and into new memory, and the count of held bytes is right. */
+/* Growing keeps the bytes, both into a used chunk and into new memory, and the count of held bytes
+ * is right. */
 static void growing_keeps_the_bytes(void **state)
 {
     struct pool *p = pool_new();

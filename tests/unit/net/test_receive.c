@@ -102,7 +102,8 @@ static void bytes_one_by_one(void **state)
     fixture_release(&fx);
 }
 
-/* Sizes around every boundary of the buffers, many of each, held by the up side until the end: none is overwritten. */
+/* Sizes around every boundary of the buffers, many of each, held by the up side until the end: none
+ * is overwritten. */
 static void frames_of_all_sizes_survive_while_held(void **state)
 {
     static const size_t sizes[] = {1,
@@ -241,7 +242,8 @@ static void expect_refusal(const uint8_t *p, size_t n, const char *text)
     fixture_release(&fx);
 }
 
-/* A length that is negative or over the limit ends that connection, with one line that says why, and nothing else. */
+/* A length that is negative or over the limit ends that connection, with one line that says why,
+ * and nothing else. */
 static void impossible_lengths_end_the_connection(void **state)
 {
     expect_refusal((const uint8_t *)"\xff\xff\xff\xff", 4, "negative size (-1)");
@@ -300,7 +302,8 @@ static void a_truncated_frame_is_dropped(void **state)
     fixture_release(&fx);
 }
 
-/* More small frames in one packet than may be in work: the rest waits, in order, and is not lost. */
+/* More small frames in one packet than may be in work: the rest waits, in order, and is not
+ * lost. */
 static void frames_beyond_the_limit_in_work_wait(void **state)
 {
     struct fixture fx;

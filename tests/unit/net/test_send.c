@@ -1,4 +1,5 @@
-/* Replies: in the order of frames, whole, whatever the order they are made in and however slowly they are read. */
+/* Replies: in the order of frames, whole, whatever the order they are made in and however slowly
+ * they are read. */
 #include "net_fixture.h"
 
 #include "net_impl.h"
@@ -311,7 +312,8 @@ static void a_reset_of_a_peer_that_is_not_read_is_seen(void **state)
     fixture_release(&fx);
 }
 
-/* A close takes its place in the order: replies before it leave, the others do not, and one line says why. */
+/* A close takes its place in the order: replies before it leave, the others do not, and one line
+ * says why. */
 static void a_close_waits_for_the_replies_before_it(void **state)
 {
     struct fixture fx;

@@ -110,8 +110,7 @@ static void check_defaults(const struct golden *g)
     wire_case_release(&c);
 }
 
-/* ---- values made of names (see WireGolden.java)
- * ----------------------------------------------------------------- */
+/* ---- values made of names (see WireGolden.java) ---------------------------------------------- */
 
 static void plain_name(const char *name, const char *suffix, char out[100])
 {

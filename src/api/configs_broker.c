@@ -1,0 +1,128 @@
+/* DescribeConfigs of brokers and their loggers.
+ *
+ * Owner: the request; rows live in its arena.
+ *
+ * Failures:   a name that is not this broker's id is INVALID_REQUEST with Kafka's words.
+ */
+#include "configs.h"
+
+static void broker_setting(struct describe *d, const struct config_setting *st)
+{
+    struct api_synonym synonyms[API_SYNONYMS_MAX];
+    struct describe_configs_response_results_configs *row;
+    int n;
+
+    if (!configs_asked_for(d, str_of(st->name)))
+        return;
+    n = api_broker_synonyms(d->rq, st->name, synonyms);
+    if (api_setting_hidden(st) && (n == 0 || synonyms[0].source == SHOWN_DEFAULT))
+        return;
+    row = configs_add_setting(d, st);
+    row->value = api_broker_value(d->rq, st);
+    row->read_only = st->dynamic == CONFIG_STATIC;
+    configs_set_source(d, row, synonyms, n);
+}
+
+static void describe_this_broker(struct describe *d)
+{
+    const struct config *c = d->rq->broker->config;
+
+    if (!configs_reserve(d, config_n_broker_settings + c->n_given))
+        return;
+    for (int i = 0; i < config_n_broker_settings; i++)
+        broker_setting(d, &config_broker_settings[i]);
+    for (int i = 0; i < c->n_given; i++)
+        if (!config_broker_setting(str_of(c->given[i].name)) &&
+            configs_asked_for(d, str_of(c->given[i].name)))
+            configs_add_unknown(d, str_of(c->given[i].name), SHOWN_STATIC_BROKER)->read_only = true;
+}
+
+/* The empty name: what holds for all brokers, and nothing else. */
+static void describe_all_brokers(struct describe *d)
+{
+    const struct config_pair *pairs;
+    int n;
+
+    pairs = meta_configs(d->rq->broker->meta, META_RESOURCE_BROKER, STR(""), &n);
+    if (!configs_reserve(d, n))
+        return;
+    for (int i = 0; i < n; i++) {
+        const struct config_setting *st = config_broker_setting(pairs[i].name);
+        struct api_synonym self = {pairs[i].name, pairs[i].value, SHOWN_DYNAMIC_DEFAULT_BROKER};
+        struct describe_configs_response_results_configs *row;
+
+        if (!configs_asked_for(d, pairs[i].name))
+            continue;
+        row = st ? configs_add_setting(d, st)
+                 : configs_add_unknown(d, pairs[i].name, SHOWN_DYNAMIC_DEFAULT_BROKER);
+        row->read_only = !st || st->dynamic == CONFIG_STATIC;
+        row->value = self.value = row->is_sensitive ? (struct str){NULL, 0} : pairs[i].value;
+        configs_set_source(d, row, &self, 1);
+    }
+}
+
+/* Integer.parseInt */
+static bool parse_id(struct str text, int64_t *id)
+{
+    bool negative = text.n > 0 && text.p[0] == '-';
+    size_t i = negative || (text.n > 0 && text.p[0] == '+') ? 1 : 0;
+
+    *id = 0;
+    if (i == text.n)
+        return false;
+    for (; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return false;
+        *id = *id * 10 + (text.p[i] - '0');
+        if (*id > (int64_t)INT32_MAX + negative)
+            return false;
+    }
+    if (negative)
+        *id = -*id;
+    return true;
+}
+
+/* Whether the resource is this broker; otherwise the error is set. */
+static bool is_this_broker(struct describe *d, const char *or_what)
+{
+    struct arena *a = &d->rq->arena;
+    struct str name = d->asked->resource_name;
+    int64_t id;
+
+    if (!parse_id(name, &id))
+        configs_refuse(
+            d, KE_INVALID_REQUEST,
+            arena_printf(a, "Broker id must be an integer, but it is: %.*s", STR_ARG(name)));
+    else if (id != d->rq->broker->node_id)
+        configs_refuse(d, KE_INVALID_REQUEST,
+                       arena_printf(a, "Unexpected broker id, expected %d%s but received %.*s",
+                                    d->rq->broker->node_id, or_what, STR_ARG(name)));
+    else
+        return true;
+    return false;
+}
+
+void configs_describe_broker(struct describe *d)
+{
+    if (d->asked->resource_name.n == 0)
+        describe_all_brokers(d);
+    else if (is_this_broker(d, " or empty string,"))
+        describe_this_broker(d);
+}
+
+/* There is one logger, and one level that it starts with. */
+void configs_describe_loggers(struct describe *d)
+{
+    struct describe_configs_response_results_configs *row;
+
+    if (d->asked->resource_name.n == 0) {
+        configs_refuse(d, KE_INVALID_REQUEST, STR("Broker id must not be empty"));
+        return;
+    }
+    if (!is_this_broker(d, "") || !configs_reserve(d, 1) || !configs_asked_for(d, STR("root")))
+        return;
+    row = configs_add_row(d, STR("root"));
+    row->value = STR("INFO");
+    row->config_source = SHOWN_BROKER_LOGGER;
+    row->documentation = STR("");
+}

@@ -1,0 +1,111 @@
+/* The background flush: indexes of sealed segments. */
+#include "log_fixture.h"
+
+#include "segment.h"
+#include "spy_vfs.h"
+
+static void begin(struct fixture *fx, struct spy_vfs **spy)
+{
+    fixture_init(fx, (const char *[]){"log.journal.bytes=0", NULL});
+    fixture_topic(fx,
+                  (const char *[]){"internal.segment.bytes=300", "index.interval.bytes=10", NULL});
+    *spy = spy_vfs_new(fx->env.vfs);
+    (*spy)->only = "index";
+    fx->env.vfs = &(*spy)->vfs;
+    fixture_open(fx);
+}
+
+static void end(struct fixture *fx, struct spy_vfs *spy)
+{
+    fixture_kill(fx);
+    fx->env.vfs = spy->under;
+    spy_vfs_free(spy);
+    fixture_release(fx);
+}
+
+/* Appends until a segment is sealed, and commits without a flush. */
+static void seal_and_commit(struct fixture *fx)
+{
+    int n = log_n_segments(fx->log);
+
+    while (log_n_segments(fx->log) == n)
+        fixture_append(fx, (struct test_batch){0});
+    logm_turn(fx->m);
+    while (log_high_watermark(fx->log) < log_end_offset(fx->log))
+        assert_true(lanes_sim_step(fx->env.lanes));
+}
+
+static int count_syncs(const struct spy_vfs *spy)
+{
+    int n = 0;
+
+    for (const char *p = spy->log; *p; p++)
+        n += *p == SPY_DATASYNC;
+    return n;
+}
+
+/* The recovery point passes a segment only when its indexes are synced, which is done once and holds up
+ * no commit. */
+static void indexes_are_synced_before_the_recovery_point_passes(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    seal_and_commit(&fx);
+    assert_int_equal(fx.log->recovery_point, log_active(fx.log)->base_offset);
+    assert_int_equal(count_syncs(spy), 0);
+    fixture_settle(&fx);
+    assert_int_equal(count_syncs(spy), 2);
+    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    fixture_append(&fx, (struct test_batch){0});
+    fixture_settle(&fx);
+    assert_int_equal(count_syncs(spy), 2);
+    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    end(&fx, spy);
+}
+
+/* An index that can not be opened holds the recovery point back, and nothing else. */
+static void an_index_that_can_not_be_opened_is_no_failure(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    seal_and_commit(&fx);
+    spy_fail(spy, SPY_OPEN, 0, E_MFILE);
+    fixture_settle(&fx);
+    assert_true(spy_has_failed(spy));
+    assert_false(logm_dir_offline(fx.m, 0));
+    assert_int_equal(fx.log->recovery_point, log_active(fx.log)->base_offset);
+    fixture_append(&fx, (struct test_batch){0});
+    fixture_settle(&fx);
+    assert_int_equal(count_syncs(spy), 2);
+    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    end(&fx, spy);
+}
+
+/* One whose sync fails is a failed flush like any other. */
+static void an_index_that_can_not_be_synced_takes_the_directory_offline(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    seal_and_commit(&fx);
+    spy_fail(spy, SPY_DATASYNC, 0, E_IO);
+    fixture_settle(&fx);
+    assert_true(logm_dir_offline(fx.m, 0));
+    end(&fx, spy);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(indexes_are_synced_before_the_recovery_point_passes),
+        cmocka_unit_test(an_index_that_can_not_be_opened_is_no_failure),
+        cmocka_unit_test(an_index_that_can_not_be_synced_takes_the_directory_offline),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
