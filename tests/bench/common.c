@@ -1,4 +1,5 @@
-/* Time, sockets, checksums, percentiles. Any failure ends the program: a bench that limps measures nothing. */
+/* Time, sockets, checksums, percentiles. Any failure ends the program: a bench that limps measures
+ * nothing. */
 #include "common.h"
 
 #include <arpa/inet.h>

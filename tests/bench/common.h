@@ -1,4 +1,5 @@
-/* What the load generator and the bare programs share: time, sockets, checksums, percentiles, and dying. */
+/* What the load generator and the bare programs share: time, sockets, checksums, percentiles, and
+ * dying. */
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 

@@ -1,7 +1,8 @@
-/* What this machine can do at most for a broker's work, with no broker: the floor under every figure of scripts/bench.
+/* What this machine can do at most for a broker's work, with no broker: the floor under every
+ * figure of scripts/bench.
  *
- * The server is a process of its own (sink.c, or the sender of files below), so that its processor time can be told apart.
- * Prints one line of key=value.
+ * The server is a process of its own (sink.c, or the sender of files below), so that its processor
+ * time can be told apart. Prints one line of key=value.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -30,7 +31,8 @@ static const char USAGE[] =
     "Files are made in FOLDER, and removed.\n";
 
 enum { ASK_BYTES = 60, CACHED_FILE_BYTES = 256 << 20, CONNECTIONS_MAX = SINK_CONNECTIONS_MAX };
-/* socket.receive.buffer.bytes of Kafka, and better than the system's own: what waits there stays in the processor's cache. */
+/* socket.receive.buffer.bytes of Kafka, and better than the system's own: what waits there stays in
+ * the processor's cache. */
 enum { WINDOW_BYTES = 102400 };
 
 struct run {
@@ -69,7 +71,7 @@ static void listen_locally(struct run *r)
     snprintf(r->address, sizeof(r->address), "127.0.0.1:%d", ntohs(at.sin_port));
 }
 
-/* ---- the sender of files ---------------------------------------------------------------------- */
+/* ---- the sender of files --------------------------------------------------------------------- */
 
 static int make_cached_file(const struct run *r)
 {
@@ -144,7 +146,7 @@ static _Noreturn void send_serve(const struct run *r)
     exit(0);
 }
 
-/* ---- clients ---------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static uint8_t *request_new(size_t n)
 {
@@ -194,7 +196,7 @@ static void *pull_work(void *arg)
     return NULL;
 }
 
-/* ---- runs ------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static void start_server(struct run *r, bool sends_files)
 {

@@ -1,7 +1,8 @@
-/* The load generator of scripts/bench: it costs next to nothing, so that the broker is what is measured.
+/* The load generator of scripts/bench: it costs next to nothing, so that the broker is what is
+ * measured.
  *
- * Each connection is a thread that sends prebuilt requests and reads answers; nothing is built or checked per record.
- * Prints one line of key=value.
+ * Each connection is a thread that sends prebuilt requests and reads answers; nothing is built or
+ * checked per record. Prints one line of key=value.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ struct worker {
     pthread_t thread;
 };
 
-/* ---- produce ---------------------------------------------------------------------------------- */
+/* ---- produce --------------------------------------------------------------------------------- */
 
 static struct bytes *produce_requests(const struct worker *w, const struct bytes *batch)
 {
@@ -86,7 +87,7 @@ static void *produce_work(void *arg)
     return NULL;
 }
 
-/* ---- fetch ------------------------------------------------------------------------------------ */
+/* ---- fetch ----------------------------------------------------------------------------------- */
 
 static void fetch_partition(struct worker *w, int fd, int partition, struct bytes *request,
                             struct bytes *reply)
@@ -178,7 +179,7 @@ static void fetch(char **args)
     run_workers("fetch", &w, fetch_work);
 }
 
-/* ---- latency ---------------------------------------------------------------------------------- */
+/* ---- latency --------------------------------------------------------------------------------- */
 
 static void wait_until(int64_t at_ns)
 {
@@ -256,7 +257,7 @@ static void latency(char **args)
     close(consumer);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void create(char **args)
 {

@@ -1,7 +1,8 @@
-/* As much of the Kafka protocol as a load generator needs. Requests are prebuilt, so that sending one costs a system call.
+/* As much of the Kafka protocol as a load generator needs. Requests are prebuilt, so that sending
+ * one costs a system call.
  *
- * Versions are old, non-flexible ones that Kafka 4 still takes: Produce 7, Fetch 11, CreateTopics 4, ApiVersions 0. A batch is
- * magic 2, with a real CRC-32C.
+ * Versions are old, non-flexible ones that Kafka 4 still takes: Produce 7, Fetch 11, CreateTopics
+ * 4, ApiVersions 0. A batch is magic 2, with a real CRC-32C.
  */
 #ifndef BENCH_PROTOCOL_H
 #define BENCH_PROTOCOL_H
@@ -15,7 +16,8 @@ struct bytes {
 };
 void bytes_release(struct bytes *b);
 
-/* A batch of records with values of record_bytes each, of about batch_bytes in all; at least one record. */
+/* A batch of records with values of record_bytes each, of about batch_bytes in all; at least one
+ * record. */
 void batch_build(struct bytes *out, size_t batch_bytes, size_t record_bytes);
 uint32_t batch_record_count(const struct bytes *batch);
 
@@ -47,7 +49,8 @@ struct fetched {
 };
 struct fetched reply_fetched(const struct bytes *reply, const char *topic);
 
-/* Walks the whole batches of a fetch; returns the offset after the last one, or `offset` when there is none. */
+/* Walks the whole batches of a fetch; returns the offset after the last one, or `offset` when there
+ * is none. */
 uint64_t batches_walk(const uint8_t *records, size_t n, uint64_t offset, uint64_t *record_count);
 
 #endif

@@ -1,11 +1,12 @@
 /* A bare sink: receive, checksum, append to one of three files, answer.
  *
- * Requests are a length and as many bytes. One thread does all the work; in each turn of its loop it takes in what all
- * connections brought, and then answers. To be durable, it hands the answers to a second thread, which calls fdatasync and sends
- * them: group commit. What comes meanwhile waits for the next call.
+ * Requests are a length and as many bytes. One thread does all the work; in each turn of its loop
+ * it takes in what all connections brought, and then answers. To be durable, it hands the answers
+ * to a second thread, which calls fdatasync and sends them: group commit. What comes meanwhile
+ * waits for the next call.
  *
- * The journal is one preallocated, zero-filled file, in two halves. Before a half is written again, a third thread has made
- * durable the files that its content went to.
+ * The journal is one preallocated, zero-filled file, in two halves. Before a half is written again,
+ * a third thread has made durable the files that its content went to.
  */
 #include "sink.h"
 
@@ -62,7 +63,7 @@ struct sink {
     bool is_flushing; /* the files, behind a half of the journal */
 };
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int open_file(const struct sink *s, const char *name)
 {
@@ -107,7 +108,7 @@ static void open_files(struct sink *s)
     }
 }
 
-/* ---- the journal ------------------------------------------------------------------------------ */
+/* ---- the journal ----------------------------------------------------------------------------- */
 
 static void *flush_work(void *arg)
 {
@@ -165,7 +166,7 @@ static void journal_add(struct sink *s, uint8_t *data, size_t n)
     s->pieces_bytes += n;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void answer(int fd, int n)
 {
@@ -231,7 +232,7 @@ static void *commit_work(void *arg)
     return NULL;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* Space is asked for in large pieces: cheaper, for the file system, than a block at a time. */
 static void reserve(struct sink *s, int file, size_t n)

@@ -1,4 +1,5 @@
-/* The bare server behind `bench_limits sink` and `ping`: what a broker must do at least, and nothing else. */
+/* The bare server behind `bench_limits sink` and `ping`: what a broker must do at least, and
+ * nothing else. */
 #ifndef BENCH_SINK_H
 #define BENCH_SINK_H
 

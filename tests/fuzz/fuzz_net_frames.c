@@ -1,7 +1,9 @@
-/* Bytes from anybody on a real socket, cut anywhere, with replies in any order in between: exactly the frames that were sent go up,
- * whole and in order, and exactly the replies that were made come back.
+/* Bytes from anybody on a real socket, cut anywhere, with replies in any order in between: exactly
+ * the frames that were sent go up, whole and in order, and exactly the replies that were made come
+ * back.
  *
- * The input is a program: each step's first byte says what it does, see step(). What was sent is parsed again at the end, simply.
+ * The input is a program: each step's first byte says what it does, see step(). What was sent is
+ * parsed again at the end, simply.
  */
 #include "net.h"
 
