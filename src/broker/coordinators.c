@@ -121,6 +121,8 @@ int broker_groups_load(struct broker *b, struct errmsg *msg)
         if (!log_exists(b->logm, t->name, i))
             continue;
         rc = shard_open(b, t, i, msg);
+        if (rc == E_OFFLINE) /* its groups have no coordinator until the next start */
+            continue;
         if (rc < 0) {
             errmsg_wrap(msg, "%s-%d", OFFSETS_TOPIC, i);
             return rc;

@@ -38,7 +38,7 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
     rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch,
                   dir_of(b, p->dir_id), &p->log, &msg);
     if (rc < 0 && rc != E_OFFLINE) /* that was said once, where it happened */
-        diag_error("cannot open the log of %s-%d: %s", t->name, partition, msg.text);
+        diag_error("cannot open a log: %s", msg.text); /* which begins with its name */
     *out = p->log;
     return rc;
 }

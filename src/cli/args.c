@@ -8,7 +8,14 @@
 
 #define PROTOCOL_OF "4.4" /* of Apache Kafka */
 
-enum option { OPTION_OVERRIDE = 0, OPTION_STRICT, OPTION_READY_FILE, OPTION_HELP, OPTION_VERSION };
+enum option {
+    OPTION_OVERRIDE = 0,
+    OPTION_STRICT,
+    OPTION_READY_FILE,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_APIS
+};
 static const struct {
     const char *name;
     enum option option;
@@ -20,6 +27,7 @@ static const struct {
     {"--help", OPTION_HELP, NULL},
     {"-h", OPTION_HELP, NULL},
     {"--version", OPTION_VERSION, NULL},
+    {"--apis", OPTION_APIS, NULL},
 };
 
 static const char help[] =
@@ -37,6 +45,7 @@ static const char help[] =
     "  --ready-file PATH      written when the broker serves: host:port of each listener, a line "
     "each\n"
     "  --version              what this is, and what it is made of\n"
+    "  --apis                 what is served: key, name and versions of each API, one a line\n"
     "  --help                 this text\n"
     "\n"
     "examples:\n"
@@ -111,6 +120,9 @@ static int apply(struct args *a, enum option option, const char *value, struct e
         return 0;
     case OPTION_VERSION:
         a->action = ARGS_VERSION;
+        return 0;
+    case OPTION_APIS:
+        a->action = ARGS_APIS;
         return 0;
     }
     return E_INVALID;

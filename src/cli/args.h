@@ -13,7 +13,7 @@ enum exit_code {
     EXIT_CODE_STORAGE = 74, /* the last data directory failed while running */
 };
 
-enum args_action { ARGS_SERVE = 0, ARGS_HELP, ARGS_VERSION };
+enum args_action { ARGS_SERVE = 0, ARGS_HELP, ARGS_VERSION, ARGS_APIS };
 struct args {
     enum args_action action;
     const char *config_path; /* NULL: defaults */

@@ -3,6 +3,7 @@
  * Happy path: arguments -> settings -> serve, until it is told to stop.
  */
 #include "args.h"
+#include "api.h"
 #include "serve.h"
 #include "settings.h"
 
@@ -44,6 +45,16 @@ static int run(const struct args *a)
     return exit_code;
 }
 
+static void print_apis(void)
+{
+    struct buf text;
+
+    buf_init(&text);
+    api_print_table(&text);
+    fputs(buf_cstr(&text), stdout);
+    buf_release(&text);
+}
+
 int main(int argc, char **argv)
 {
     struct errmsg msg = {0};
@@ -59,6 +70,9 @@ int main(int argc, char **argv)
         exit_code = EXIT_CODE_OK;
     } else if (a.action == ARGS_VERSION) {
         args_print_version(stdout);
+        exit_code = EXIT_CODE_OK;
+    } else if (a.action == ARGS_APIS) {
+        print_apis();
         exit_code = EXIT_CODE_OK;
     } else {
         exit_code = run(&a);

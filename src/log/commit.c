@@ -24,7 +24,9 @@
 #define COMMIT_SMALL_BYTES         (512u << 10)
 #define COMMIT_SMALL_BYTES_PER_LOG (64u << 10)
 /* Synced past the written recovery points: what a start after a kill reads again. */
-#define COMMIT_UNNOTED_BYTES (64u << 20)
+#define COMMIT_UNNOTED_BYTES     (64u << 20)
+
+#define VOLATILE_UNFLUSHED_BYTES (32u << 20) /* of one log that is not durable */
 
 struct parts {
     struct commit_part *p;
@@ -89,7 +91,8 @@ static void want_commit(struct log *l)
         list_push(&l->dir->appended, &l->in_commit);
 }
 
-static void appended_volatile(struct log *l, int32_t n_records)
+/* Nobody waits for these bytes, but a start after a kill would have to look at all of them. */
+static void appended_volatile(struct log *l, uint32_t n_bytes, int32_t n_records)
 {
     l->needs_sync = true;
     l->high_watermark = l->end_offset;
@@ -97,8 +100,11 @@ static void appended_volatile(struct log *l, int32_t n_records)
     waits_wake(l);
     checkpoint_note(l->dir, CHECKPOINT_WATERMARK);
     l->appended_since_flush += n_records;
+    l->bytes_since_flush += n_bytes;
     if (l->appended_since_flush >= l->config.flush_messages)
         flush_want(l);
+    if (l->bytes_since_flush >= VOLATILE_UNFLUSHED_BYTES)
+        flush_want_noted(l);
 }
 
 void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t n_bytes,
@@ -115,7 +121,7 @@ void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t 
     mark_dirty(l);
     checkpoint_note(l->dir, CHECKPOINT_RECOVERY);
     if (!l->config.durable) {
-        appended_volatile(l, n_records);
+        appended_volatile(l, n_bytes, n_records);
         return;
     }
     want_commit(l);

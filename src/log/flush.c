@@ -153,6 +153,7 @@ static void flush_take(struct flush *f, struct log *l)
     l->in_flush = true;
     l->flush_wanted = false;
     l->appended_since_flush = 0;
+    l->bytes_since_flush = 0;
 }
 
 static void flush_put(struct flush *f)
@@ -256,6 +257,12 @@ void flush_want(struct log *l)
         return;
     l->flush_wanted = true;
     l->dir->flush->any_wanted = true;
+}
+
+void flush_want_noted(struct log *l)
+{
+    flush_want(l);
+    l->dir->flush->then_checkpoint = true;
 }
 
 static bool has_rolled(const struct log *l)

@@ -75,6 +75,7 @@ struct log {
     struct list readable_waits;
     struct list in_awake;      /* in m->awake while waits are to be looked at in logm_turn */
     int64_t appended_since_flush; /* records; flush.messages > 1 counts them */
+    uint64_t bytes_since_flush;   /* appended while not durable */
     struct mono first_unflushed;  /* flush.ms */
     struct list committed_waits;  /* readable_waits of READ_COMMITTED: they look at the stable offset */
     bool needs_sync;       /* bytes below the end are in no journal: the next commit syncs the segments */

@@ -261,7 +261,7 @@ int load_directory(struct log *l, struct errmsg *msg)
         rc = finish_leftovers(l, &names);
     names_release(&names);
     if (rc < 0) {
-        errmsg_set(msg, "%s: %s", l->path, err_text(rc));
+        errmsg_set(msg, "directory %s: %s", l->path, err_text(rc));
         return rc;
     }
     rc = names_read(l, &names);
@@ -327,6 +327,8 @@ int metadata_check(struct log *l, struct errmsg *msg)
         if (rc == E_NOSPC && l->n_segments > 0)
             rc = 0; /* a full disk does not stop a start: the next one writes it */
     }
+    if (rc < 0 && rc != E_FORMAT)
+        errmsg_set(msg, METADATA_FILE ": %s", err_text(rc));
     buf_release(&text);
     free(path);
     return rc;

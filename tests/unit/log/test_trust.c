@@ -85,6 +85,24 @@ static void any_lost_entry_comes_back(void **state)
     buf_release(&before[1]);
 }
 
+/* Headers are walked from the batch of the last time entry that holds, not from the segment's begin. */
+static void recovery_walks_on_from_the_last_sure_timestamp(void **state)
+{
+    struct fixture *fx = *state;
+    int64_t expected;
+    uint64_t position;
+
+    fill(fx);
+    fixture_open(fx);
+    assert_int_equal(trust_indexes(log_active(fx->log), 20, &position, &expected), 0);
+    assert_int_equal(expected, 8); /* after the largest one: nothing later is in the time index */
+    assert_int_equal(log_active(fx->log)->max_timestamp_ms, 9001);
+    fixture_truncate(fx, fixture_path(fx, 0, ".timeindex"), 2 * INDEX_TIME_ENTRY_BYTES);
+    assert_int_equal(trust_indexes(log_active(fx->log), 20, &position, &expected), 0);
+    assert_int_equal(expected, 6);
+    assert_int_equal(log_active(fx->log)->max_timestamp_ms, 1021);
+}
+
 /* A time entry that names another batch's time is not believed. */
 static void a_time_that_no_batch_has_goes(void **state)
 {
@@ -137,6 +155,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(any_lost_entry_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(recovery_walks_on_from_the_last_sure_timestamp, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_time_that_no_batch_has_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(zeros_in_the_middle_end_an_index, setup, teardown),
     };
