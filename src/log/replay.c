@@ -126,8 +126,10 @@ static int let_go(struct replay *r)
     return rc;
 }
 
-/* The segment's file; *file NULL when it is not there any more. Borrowed. */
-static int touch(struct replay *r, const char *path, struct file **file)
+/* The segment's file; *file NULL when it is not there any more. Borrowed. `from` is where the first part goes: the others of this
+ * segment go behind it, and from there on only the device is asked, since after a failed fsync the page cache may hold what the
+ * disk does not. */
+static int touch(struct replay *r, const char *path, uint64_t from, struct file **file)
 {
     struct touched *t;
     int rc;
@@ -144,6 +146,11 @@ static int touch(struct replay *r, const char *path, struct file **file)
     rc = vfs_open(r->d->m->env->vfs, path, VFS_WRITE, file);
     if (rc == E_NOENT)
         return 0;
+    if (rc == 0) {
+        rc = file_drop_cache(*file, from);
+        if (rc < 0)
+            file_unref(*file);
+    }
     if (rc < 0) {
         errmsg_set(r->msg, "%s: %s", path, err_text(rc));
         return rc;
@@ -198,9 +205,7 @@ static int replay_batch(struct replay *r, struct file *f, const uint8_t *p, cons
         MARK(replay_would_leave_a_hole);
         return 0;
     }
-    rc = file_drop_cache(f, position); /* after a failed fsync it may hold what the disk does not */
-    if (rc == 0)
-        rc = is_taken(r, f, p, b, position);
+    rc = is_taken(r, f, p, b, position);
     if (rc != 0)
         return MIN(rc, 0);
     MARK(replay_writes);
@@ -267,7 +272,7 @@ static int replay_part(struct replay *r, const struct part *part, const uint8_t 
     int rc;
 
     ASSERT(n > 0 && (size_t)n < sizeof(path));
-    rc = touch(r, path, &f);
+    rc = touch(r, path, part->position, &f);
     if (rc < 0 || !f)
         return rc;
     while (rc == 0 && part->n_bytes - at >= BATCH_HEADER_BYTES) {
