@@ -21,6 +21,7 @@ struct fetch {
     struct timer deadline;
     uint64_t n_bytes; /* read by the last pass */
     bool any_error;
+    bool has_waited;
     struct job warming;
     bool warming_on; /* not to be answered before it is over */
 };
@@ -29,41 +30,44 @@ static const uint8_t no_records[1];
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* Tells a client whose log is not ours where they part (KIP-595's tag in the reply;
- * UnifiedLog.lastOffsetForLeaderEpoch). */
-static void check_divergence(struct fetch_part *part)
+/* Tells a client whose log is not ours where they part (KIP-595's tag in the reply; Partition.readRecords). An epoch that we
+ * never had has no such place. True when there is nothing to be read. */
+static bool diverges(struct fetch_part *part)
 {
     int32_t epoch;
     int64_t end;
 
-    part->diverging_epoch = -1;
-    if (part->last_fetched_epoch < 0 || !part->log)
-        return;
+    if (part->last_fetched_epoch < 0)
+        return false;
     log_epoch_end(part->log, part->last_fetched_epoch, &epoch, &end);
-    if (epoch < 0)
-        return;
-    if (epoch < part->last_fetched_epoch || end < part->offset) {
-        part->diverging_epoch = epoch;
-        part->diverging_end = end;
+    if (epoch < 0) {
+        part->error = KE_OFFSET_OUT_OF_RANGE;
+        return true;
     }
+    if (epoch == part->last_fetched_epoch && end >= part->offset)
+        return false;
+    part->diverging_epoch = epoch;
+    part->diverging_end = end;
+    return true;
 }
 
 static void read_log(struct fetch *f, struct fetch_part *part, uint32_t room)
 {
+    bool parts_here = diverges(part);
     struct log_read r;
-    int rc = log_read(part->log, part->offset, MIN(room, (uint32_t)MAX(part->max_bytes, 0)),
-                      f->n_bytes == 0, f->isolation, &r);
+    int rc;
 
-    if (rc < 0) {
-        part->error = (int16_t)err_kafka(rc);
+    if (part->error)
         return;
-    }
-    part->error = r.error;
+    rc = log_read(part->log, parts_here ? log_start_offset(part->log) : part->offset,
+                  MIN(room, (uint32_t)MAX(part->max_bytes, 0)), f->n_bytes == 0, f->isolation, &r);
+    part->error = rc < 0 ? (int16_t)err_kafka(rc) : r.error;
+    if (part->error)
+        return; /* with offsets of -1 */
     part->high_watermark = r.high_watermark;
     part->stable_offset = r.stable_offset;
     part->start_offset = r.start_offset;
-    check_divergence(part);
-    if (r.error || part->diverging_epoch >= 0 || r.n_bytes == 0)
+    if (parts_here || r.n_bytes == 0)
         return;
     part->file = file_ref(r.file);
     part->position = r.position;
@@ -73,8 +77,9 @@ static void read_log(struct fetch *f, struct fetch_part *part, uint32_t room)
 /* A partition that nobody has written to yet is an empty log. */
 static void read_nothing(struct fetch_part *part)
 {
-    part->high_watermark = part->stable_offset = part->start_offset = 0;
     part->error = part->offset == 0 ? KE_NONE : KE_OFFSET_OUT_OF_RANGE;
+    if (!part->error)
+        part->high_watermark = part->stable_offset = part->start_offset = 0;
 }
 
 static void part_forget_read(struct fetch_part *part)
@@ -96,6 +101,8 @@ static struct meta_topic *part_topic(struct fetch *f, struct fetch_part *part)
     struct meta_topic *t = request_topic(rq, by_id, part->name, part->id, &part->error);
     struct str name = t ? str_of(t->name) : part->name;
 
+    part->unknown =
+        (!t || part->partition < 0 || part->partition >= t->n_partitions) && !f->has_waited;
     if ((t || !by_id) && !request_allowed(rq, ACL_READ, RESOURCE_TOPIC, name))
         part->error = KE_TOPIC_AUTHORIZATION_FAILED;
     else if (body->replica_id >= 0 || body->replica_state.replica_id >= 0)
@@ -158,7 +165,7 @@ static void fill_part(struct fetch *f, struct fetch_part *part,
         rsp->diverging_epoch.epoch = part->diverging_epoch;
         rsp->diverging_epoch.end_offset = part->diverging_end;
     }
-    rsp->n_aborted_transactions = f->isolation == READ_COMMITTED && !part->error ? 0 : -1;
+    rsp->n_aborted_transactions = f->isolation == READ_COMMITTED || part->unknown ? 0 : -1;
     rsp->records = (struct wire_records){.p = no_records};
     if (part->n_bytes)
         rsp->records = (struct wire_records){
@@ -299,6 +306,7 @@ static void fetch_woken(struct log_wait *w, int rc);
 
 static void fetch_wait(struct fetch *f)
 {
+    f->has_waited = true;
     for (int32_t i = 0; i < f->plan.n_parts; i++) {
         struct fetch_part *part = &f->plan.parts[i];
         int64_t seen = f->isolation == READ_COMMITTED ? part->stable_offset : part->high_watermark;

@@ -20,6 +20,7 @@ struct fetch_part {
 
     /* What reading it gave. */
     int16_t error;
+    bool unknown;     /* no such topic or partition: FetchResponse.partitionResponse lists no transactions then, not null */
     struct log *log;   /* NULL: nothing was ever written to it, or error */
     struct file *file; /* a reference */
     uint64_t position;

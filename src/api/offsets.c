@@ -51,7 +51,9 @@ static int look_up(struct log *log, int64_t timestamp, enum isolation isolation,
     case EARLIEST_TIMESTAMP:
     case EARLIEST_LOCAL_TIMESTAMP:
         out->offset = log_start_offset(log);
-        out->epoch = log_epoch_at(log, out->offset);
+        /* An empty log is of the epoch that its leader began. */
+        out->epoch = out->offset < log_end_offset(log) ? log_epoch_at(log, out->offset)
+                                                       : log_leader_epoch(log);
         return 0;
     case MAX_TIMESTAMP:
         return log_offset_of_max_timestamp(log, &out->offset, &out->timestamp, &out->epoch);
@@ -70,8 +72,7 @@ static struct found look_up_nothing(int64_t timestamp, int32_t leader_epoch)
     bool bound = timestamp == LATEST_TIMESTAMP || timestamp == EARLIEST_TIMESTAMP ||
                  timestamp == EARLIEST_LOCAL_TIMESTAMP;
 
-    return (struct found){bound ? 0 : -1, -1,
-                          timestamp == LATEST_TIMESTAMP ? leader_epoch : NO_LEADER_EPOCH};
+    return (struct found){bound ? 0 : -1, -1, bound ? leader_epoch : NO_LEADER_EPOCH};
 }
 
 /* Version 0 answers with a list: the offset, if there is one. */

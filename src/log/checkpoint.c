@@ -21,7 +21,7 @@
  *             anew must not inherit the lines of the old one (a recovery point too high would hide
  *             acknowledged records from recovery): until they are overwritten nothing of it is
  *             acknowledged.
- * Failures:   E_NOSPC: said once, tried again at the next interval, since an older file is only a
+ * Failures:   E_NOSPC, E_MFILE: said once, tried again at the next interval, since an older file is only a
  *             longer recovery. Other errors take the directory offline.
  */
 #include "directory.h"
@@ -360,7 +360,7 @@ static void kind_done(struct checkpoint *c, enum checkpoint_kind kind)
         values_written(d, kind);
         return;
     }
-    if (rc != E_NOSPC) {
+    if (rc != E_NOSPC && rc != E_MFILE) {
         (void)dir_fail(d, "write", checkpoint_files[kind].name, rc); /* sticky */
         return;
     }

@@ -97,15 +97,16 @@ static int load_epochs(struct log *l)
 
 /* ---- the two ways --------------------------------------------------------------------------- */
 
-static int load_clean(struct log *l, struct errmsg *msg)
+static int load_clean(struct log *l, int64_t recovery_point, struct errmsg *msg)
 {
     struct segment *s = log_active(l);
     int rc = segment_load(s, &l->end_offset);
 
     if (rc == E_CORRUPT || rc == E_EOF) {
-        diag_error("%s-%d: the stop was clean, but segment %lld is not whole: recovering it",
+        diag_error("%s-%d: the stop was clean, but segment %lld is not whole: looking at all of it",
                    l->topic, l->partition, (long long)s->base_offset);
-        l->recovery_point = s->base_offset;
+        /* Where the checkpoint is there, it knows what was flushed: none of that is cut. */
+        l->recovery_point = MAX(recovery_point, s->base_offset);
         return log_recover(l, false, msg);
     }
     if (rc == 0)
@@ -168,8 +169,8 @@ int log_load(struct log *l, bool create, struct errmsg *msg)
     if (rc == 0 && l->n_segments == 0)
         rc = make_first_segment(l, create ? 0 : MAX(0, start_offset), msg);
     if (rc == 0)
-        rc =
-            create || l->dir->was_clean ? load_clean(l, msg) : load_unclean(l, recovery_point, msg);
+        rc = create || l->dir->was_clean ? load_clean(l, recovery_point, msg)
+                                         : load_unclean(l, recovery_point, msg);
     if (rc == 0)
         rc = settle_start(l, create ? 0 : start_offset);
     if (rc == 0)
