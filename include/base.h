@@ -37,6 +37,23 @@
     ((type *)base_checked_cast((ptr), offsetof(type, magic), (expected), __FILE__, __LINE__))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/* A bug that a build was asked to have, so that the simulator can be seen to find it (CMake: BARNABAS_PLANT). Constant
+ * false in every other build. */
+enum plant {
+    PLANT_none = 0,
+    PLANT_skip_dir_sync,             /* names of files are not synced before the ack */
+    PLANT_ack_before_flush,          /* waits for durability end at once */
+    PLANT_skip_crc,                  /* recovery does not check it */
+    PLANT_serve_after_failed_flush,  /* a failed fdatasync takes no directory offline */
+    PLANT_reuse_producer_id,         /* a block of producer ids is used and not persisted */
+};
+#ifndef BARNABAS_PLANT
+#define BARNABAS_PLANT none
+#endif
+#define PLANT_NAMED_(name) PLANT_##name
+#define PLANT_NAMED(name) PLANT_NAMED_(name)
+#define PLANTED(name) (PLANT_NAMED(BARNABAS_PLANT) == PLANT_##name)
+
 _Noreturn void base_assert_failed(const char *cond, const char *file, int line);
 void *base_checked_cast(void *ptr, size_t magic_at, uint32_t expected, const char *file, int line);
 

@@ -48,6 +48,9 @@ step "wiregen" python3 tests/wiregen/test_wiregen.py
 step "config/server.properties" scripts/gen-server-properties --check
 step "build (asan)" build asan
 unit asan
+step "fault sweep, every case (asan)" build/asan/sweep --full
+step "simulator, 500 seeds" scripts/sim 1 --runs 500
+step "simulator, planted bugs" scripts/sim --plants
 step "build (clang)" build clang
 step "build (release)" build release
 

@@ -60,7 +60,7 @@ int flush_list_sync(struct vfs *v, const char *dir_path, const struct flush_list
     for (uint32_t i = 0; i < list->n && rc == 0; i++)
         rc = file_datasync(list->files[i]);
     for (uint32_t i = 0; i < list->n_dirs && rc == 0 && !all; i++) {
-        rc = vfs_sync_dir(v, list->dirs[i]);
+        rc = PLANTED(skip_dir_sync) ? 0 : vfs_sync_dir(v, list->dirs[i]);
         if (rc == E_NOENT) {
             is_missing = true;
             rc = 0;
@@ -201,6 +201,8 @@ static void flush_done(struct job *j)
     ASSERT_CORE();
     ASSERT(f->running);
     if (f->rc == E_NOENT && some_log_is_gone(f))
+        f->rc = 0;
+    if (PLANTED(serve_after_failed_flush))
         f->rc = 0;
     if (f->rc < 0)
         (void)dir_fail(d, "flush", d->path, f->rc); /* sticky */

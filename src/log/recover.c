@@ -104,7 +104,8 @@ static const uint8_t *read_batch(struct recovery *r, struct window *w, struct ba
                 *rc = E_CORRUPT;
         }
     }
-    if (*rc == 0 && batch_check(w->bytes.p + (r->position - w->at), want, b) < 0)
+    if (*rc == 0 && !PLANTED(skip_crc) &&
+        batch_check(w->bytes.p + (r->position - w->at), want, b) < 0)
         *rc = E_CORRUPT;
     return *rc == 0 ? w->bytes.p + (r->position - w->at) : NULL;
 }
@@ -206,13 +207,14 @@ static int cut(struct recovery *r)
     uint64_t bytes = here(r)->size_bytes - r->position;
     int rc = 0;
 
-    if (good && r->expected < r->trusted) {
+    /* What was flushed once is not torn: it has rotted. It is for a person to decide what goes. */
+    if (r->expected < r->trusted) {
         errmsg_set(r->msg,
                    "segment %lld is corrupt at position %llu (offset %lld), below the recovery "
-                   "point %lld, and good "
-                   "batches follow",
+                   "point %lld%s",
                    (long long)here(r)->base_offset, (unsigned long long)r->position,
-                   (long long)r->expected, (long long)r->trusted);
+                   (long long)r->expected, (long long)r->trusted,
+                   good ? ", and good batches follow" : "");
         return E_CORRUPT;
     }
     if (good) {

@@ -69,6 +69,8 @@ int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count)
         return E_LIMIT;
     *first = m->producer_id_next;
     *count = META_PRODUCER_IDS_BLOCK;
+    if (PLANTED(reuse_producer_id))
+        return 0;
     producer_ids_record_init(&r);
     r.broker_id = m->node_id;
     r.broker_epoch = m->broker_epoch;

@@ -1,0 +1,285 @@
+/* The one who creates and deletes topics and looks at things.
+ *
+ * Owner: struct admin. Topics are created when nothing is known of them, and deleted where they are
+ * of the sort that comes and goes.
+ */
+#include "world.h"
+
+#define API_LIST_OFFSETS  2
+#define API_METADATA      3
+#define API_LIST_GROUPS   16
+#define API_CREATE_TOPICS 19
+#define API_DELETE_TOPICS 20
+
+struct admin {
+    struct actor a;
+    bool waiting;
+};
+
+static void next(struct admin *ad)
+{
+    ad->waiting = false;
+    actor_sleep(&ad->a, ad->a.w->options.think_ms * 2);
+}
+
+static void expect_fault(struct admin *ad, const char *what, int16_t error)
+{
+    if (!world_faulty(ad->a.w))
+        world_wrong(ad->a.w, "%s: %s", what, kafka_error_name(error));
+}
+
+/* ---- topics --------------------------------------------------------------------------------------- */
+
+static void created(struct call *c, const void *reply)
+{
+    const struct create_topics_response *rsp = reply;
+    struct admin *ad = c->arg;
+    struct topic *t = &ad->a.w->topics[c->a];
+    int16_t error;
+
+    next(ad);
+    if (!rsp)
+        return;
+    error = rsp->topics[0].error_code;
+    world_event(ad->a.w, "create %s: %s", t->name, kafka_error_name(error));
+    if (error == KE_NONE)
+        t->state = TOPIC_THERE;
+    else
+        expect_fault(ad, "CreateTopics", error);
+}
+
+static void create(struct admin *ad, struct topic *t)
+{
+    struct create_topics_request rq;
+    struct create_topics_request_topics row;
+    struct create_topics_request_topics_configs own[2];
+    char bytes[16];
+
+    create_topics_request_init(&rq);
+    create_topics_request_topics_init(&row);
+    create_topics_request_topics_configs_init(&own[0]);
+    create_topics_request_topics_configs_init(&own[1]);
+    rq.timeout_ms = 30000;
+    rq.topics = &row;
+    rq.n_topics = 1;
+    row.name = str_of(t->name);
+    row.num_partitions = t->n_parts;
+    row.replication_factor = 1;
+    row.configs = own;
+    row.n_configs = 2;
+    snprintf(bytes, sizeof(bytes), "%d", ad->a.w->options.segment_bytes[t->index]);
+    own[0].name = STR("internal.segment.bytes");
+    own[0].value = str_of(bytes);
+    own[1].name = STR("flush.messages");
+    own[1].value = t->durable ? STR("1") : STR("9223372036854775807");
+    t->state = TOPIC_MAYBE_THERE;
+    model_reset(t);
+    ad->waiting = true;
+    link_send(ad->a.link, API_CREATE_TOPICS, 7, &rq, created, ad)->a = t->index;
+}
+
+static void deleted(struct call *c, const void *reply)
+{
+    const struct delete_topics_response *rsp = reply;
+    struct admin *ad = c->arg;
+    struct topic *t = &ad->a.w->topics[c->a];
+    int16_t error;
+
+    next(ad);
+    if (!rsp)
+        return;
+    error = rsp->responses[0].error_code;
+    world_event(ad->a.w, "delete %s: %s", t->name, kafka_error_name(error));
+    if (error == KE_NONE)
+        t->state = TOPIC_ABSENT;
+    else
+        expect_fault(ad, "DeleteTopics", error);
+}
+
+static void delete (struct admin *ad, struct topic *t)
+{
+    struct delete_topics_request rq;
+    struct delete_topics_request_topics row;
+
+    delete_topics_request_init(&rq);
+    delete_topics_request_topics_init(&row);
+    rq.topics = &row;
+    rq.n_topics = 1;
+    rq.timeout_ms = 30000;
+    row.name = str_of(t->name);
+    t->state = TOPIC_MAYBE_REMOVED;
+    ad->waiting = true;
+    link_send(ad->a.link, API_DELETE_TOPICS, 6, &rq, deleted, ad)->a = t->index;
+}
+
+static void saw_topics(struct call *c, const void *reply)
+{
+    const struct metadata_response *rsp = reply;
+    struct admin *ad = c->arg;
+    struct world *w = ad->a.w;
+
+    next(ad);
+    for (int i = 0; i < w->n_topics && rsp; i++) {
+        struct topic *t = &w->topics[i];
+        const struct metadata_response_topics *row = NULL;
+
+        for (int r = 0; r < rsp->n_topics; r++)
+            if (str_is(rsp->topics[r].name, t->name) && rsp->topics[r].error_code == KE_NONE)
+                row = &rsp->topics[r];
+        if (!row && t->state == TOPIC_THERE)
+            world_wrong(w, "topic %s was created and is not there", t->name);
+        if (row && t->state == TOPIC_ABSENT)
+            world_wrong(w, "topic %s was deleted and is there", t->name);
+        if (row && row->n_partitions != t->n_parts)
+            world_wrong(w, "topic %s has %d partitions", t->name, row->n_partitions);
+        t->state = row ? TOPIC_THERE : TOPIC_ABSENT;
+    }
+}
+
+static void look_at_topics(struct admin *ad)
+{
+    struct metadata_request rq;
+
+    metadata_request_init(&rq);
+    rq.n_topics = -1; /* null: all */
+    ad->waiting = true;
+    link_send(ad->a.link, API_METADATA, 12, &rq, saw_topics, ad);
+}
+
+/* ---- offsets, groups --------------------------------------------------------------------------------- */
+
+/* The latest offset is past all that was read when it was asked for, the earliest is 0. */
+static void saw_offsets(struct call *c, const void *reply)
+{
+    const struct list_offsets_response *rsp = reply;
+    const struct list_offsets_response_topics_partitions *row;
+    struct admin *ad = c->arg;
+    bool latest = c->a < 0;
+
+    next(ad);
+    if (!rsp)
+        return;
+    row = &rsp->topics[0].partitions[0];
+    world_event(ad->a.w, "%s offset: %lld, %s", latest ? "latest" : "earliest",
+                (long long)row->offset, kafka_error_name(row->error_code));
+    if (row->error_code != KE_NONE && row->error_code != KE_UNKNOWN_TOPIC_OR_PARTITION)
+        expect_fault(ad, "ListOffsets", row->error_code);
+    else if (row->error_code == KE_NONE && (latest ? row->offset < c->b : row->offset != 0))
+        world_wrong(ad->a.w, "ListOffsets %s: %lld, %lld were there",
+                    latest ? "latest" : "earliest", (long long)row->offset, (long long)c->b);
+}
+
+static int64_t end_of_read(const struct part *p)
+{
+    int64_t n = p->n;
+
+    while (n > 0 && !(p->flags[n - 1] & SLOT_READ))
+        n--;
+    return n;
+}
+
+static void look_at_offsets(struct admin *ad, struct topic *t)
+{
+    struct list_offsets_request_topics_partitions row;
+    struct list_offsets_request_topics topic;
+    struct list_offsets_request rq;
+    int part = (int)world_below(ad->a.w, (uint64_t)t->n_parts);
+    bool latest = world_chance(ad->a.w, 600);
+    int64_t there = latest ? end_of_read(&t->parts[part]) : 0;
+    struct call *c;
+
+    list_offsets_request_init(&rq);
+    list_offsets_request_topics_init(&topic);
+    list_offsets_request_topics_partitions_init(&row);
+    rq.replica_id = -1;
+    rq.topics = &topic;
+    rq.n_topics = 1;
+    topic.name = str_of(t->name);
+    topic.partitions = &row;
+    topic.n_partitions = 1;
+    row.partition_index = part;
+    row.timestamp = latest ? -1 : -2;
+    ad->waiting = true;
+    c = link_send(ad->a.link, API_LIST_OFFSETS, 7, &rq, saw_offsets, ad);
+    c->a = row.timestamp == -1 ? -1 : 0;
+    c->b = there;
+}
+
+static void saw_groups(struct call *c, const void *reply)
+{
+    const struct list_groups_response *rsp = reply;
+    struct admin *ad = c->arg;
+
+    next(ad);
+    if (rsp && rsp->error_code != KE_NONE)
+        expect_fault(ad, "ListGroups", rsp->error_code);
+}
+
+static void look_at_groups(struct admin *ad)
+{
+    struct list_groups_request rq;
+
+    list_groups_request_init(&rq);
+    ad->waiting = true;
+    link_send(ad->a.link, API_LIST_GROUPS, 4, &rq, saw_groups, ad);
+}
+
+/* ---- steps --------------------------------------------------------------------------------------------- */
+
+/* True when a topic's state asks for something. */
+static bool settle_topics(struct admin *ad)
+{
+    struct world *w = ad->a.w;
+
+    for (int i = 0; i < w->n_topics; i++) {
+        struct topic *t = &w->topics[i];
+
+        if (t->state == TOPIC_MAYBE_THERE || t->state == TOPIC_MAYBE_REMOVED) {
+            look_at_topics(ad);
+            return true;
+        }
+        if (t->state == TOPIC_ABSENT && (!t->churn || world_chance(w, 300)) && !w->draining) {
+            create(ad, t);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void step(struct actor *a)
+{
+    struct admin *ad = CONTAINER_OF(a, struct admin, a);
+    struct world *w = a->w;
+    struct topic *t = &w->topics[world_below(w, (uint64_t)w->n_topics)];
+
+    if (ad->waiting || !actor_connect(a) || settle_topics(ad))
+        return;
+    if (t->churn && t->state == TOPIC_THERE && world_chance(w, 100) && !w->draining)
+        delete (ad, t);
+    else if (t->state == TOPIC_THERE && world_chance(w, 600))
+        look_at_offsets(ad, t);
+    else if (world_chance(w, 500))
+        look_at_groups(ad);
+    else
+        look_at_topics(ad);
+}
+
+static bool idle(const struct actor *a)
+{
+    return !CONTAINER_OF(a, const struct admin, a)->waiting;
+}
+
+static void release(struct actor *a)
+{
+    free(CONTAINER_OF(a, struct admin, a));
+}
+
+struct actor *admin_new(struct world *w)
+{
+    struct admin *ad = xcalloc(1, sizeof(*ad));
+
+    actor_add(w, &ad->a, "admin", 0, step);
+    ad->a.idle = idle;
+    ad->a.release = release;
+    return &ad->a;
+}

@@ -1,0 +1,254 @@
+/* The simulator: a broker on a simulated disk, its clients, and what goes wrong, all from one seed.
+ *
+ * struct world holds everything. Time is virtual and moves from event to event: a job of a lane, a
+ * reply that arrives, a client's next step, a timer of the broker, a turn. Nothing happens that the
+ * seed did not choose, so that the hash of the events is the run.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include "api.h"
+#include "vfs_sim.h"
+#include "wire.h"
+
+#define NS_PER_MS        1000000LL
+#define TOPICS_MAX       6
+#define PARTITIONS_MAX   4
+#define ACTORS_MAX       24
+#define GROUPS_MAX       2
+#define JOBS_MAX         64
+#define PRODUCER_IDS_MAX 4096
+
+struct world;
+struct actor;
+struct link;
+struct call;
+
+/* ---- what a seed chooses (options.c) --------------------------------------------------------- */
+
+struct options {
+    int n_topics, n_churn, n_partitions[TOPICS_MAX];
+    bool durable[TOPICS_MAX];
+    int segment_bytes[TOPICS_MAX];
+    int n_producers, n_consumers, n_groups, n_members;
+    int64_t journal_bytes, checkpoint_ms, think_ms, crash_ms, flush_ns, network_ns;
+    uint32_t record_bytes_max;
+    uint32_t drop_per_million; /* a reply's connection is lost instead */
+    bool faults;
+    uint32_t sector_bytes;
+    bool ordered, size_before_data;
+};
+void options_choose(struct options *o, struct rng *rng, bool strict);
+void options_tell(struct world *w); /* as an event */
+
+/* ---- what clients know of a partition (model.c) ---------------------------------------------- */
+
+enum slot_flag { SLOT_ACKED_ONE = 1, SLOT_ACKED_ALL = 2, SLOT_READ = 4 };
+enum id_state { ID_SENT = 0, ID_REFUSED };
+struct id_info {
+    int64_t offset; /* -1: not known */
+    int producer;
+    enum id_state state;
+    bool idempotent;
+};
+/* A partition of one incarnation of its topic: record ids by offset, records by id. */
+struct part {
+    struct topic *topic;
+    int index;
+    int64_t *ids; /* by offset; -1 not known */
+    uint8_t *flags;
+    int64_t n, cap;
+    struct id_info *info; /* by id */
+    int64_t n_ids, cap_ids;
+    bool lost_acked; /* a power cut took what was acknowledged but not promised */
+};
+enum topic_state { TOPIC_ABSENT = 0, TOPIC_THERE, TOPIC_MAYBE_THERE, TOPIC_MAYBE_REMOVED };
+struct topic {
+    struct world *w;
+    char name[16];
+    int index, n_parts;
+    bool durable, churn;
+    int incarnation;
+    enum topic_state state;
+    struct part parts[PARTITIONS_MAX];
+};
+void model_reset(struct topic *t); /* a new incarnation: nothing is known */
+void model_release(struct topic *t);
+int64_t model_new_ids(struct part *p, int n, int producer, bool idempotent);
+void model_acked(struct part *p, int64_t first_id, int n, int64_t base_offset, int acks);
+void model_refused(struct part *p, int64_t first_id, int n); /* must never be seen */
+void model_seen(struct part *p, int64_t offset, int64_t id);
+/* What a whole partition holds after a restart. lossy: what was not promised may be gone. */
+void model_settle(struct part *p, const int64_t *ids, int64_t n, bool lossy);
+
+/* ---- groups, as their clients know them (member.c) ------------------------------------------- */
+
+struct owner {
+    int32_t generation;
+    int partition;
+    char *member;
+};
+struct group_model {
+    char name[16];
+    struct topic *topic;
+    int64_t acked[PARTITIONS_MAX], tried[PARTITIONS_MAX]; /* committed offsets; -1 none */
+    struct owner *owners;
+    int n_owners, cap_owners;
+    int32_t generation_synced;
+};
+
+/* ---- connections and requests (link.c) ------------------------------------------------------- */
+
+struct link {
+    struct list item; /* in world.links */
+    struct world *w;
+    struct api_conn *api;
+    struct list calls; /* sent, oldest first */
+    uint64_t frame_next;
+    bool closed; /* by the broker */
+};
+/* A request on its way. `done` runs once: with the decoded reply, or NULL when there will be none.
+ * What it points to lives until `done` returns. */
+struct call {
+    struct list item;
+    struct link *link;
+    uint64_t frame;
+    int16_t key, version;
+    int64_t sent_ns, limit_ms;
+    int64_t arrives_ns; /* once replied */
+    bool replied, lost; /* lost: the connection breaks when the reply would arrive */
+    struct buf bytes;
+    void (*done)(struct call *c, const void *reply);
+    void *arg;
+    int64_t a, b; /* the asker's */
+};
+struct link *link_open(struct world *w);
+void link_close(struct link *l); /* every call ends with NULL */
+struct call *link_send(struct link *l, int16_t key, int16_t version, const void *request,
+                       void (*done)(struct call *, const void *), void *arg);
+int64_t links_next(const struct world *w); /* when the next reply arrives; INT64_MAX */
+bool links_deliver(struct world *w);       /* one that has arrived */
+void links_check(struct world *w);         /* nobody waits too long */
+void links_close_all(struct world *w);
+extern const struct api_transport link_transport;
+
+/* ---- the broker's process (host.c) ----------------------------------------------------------- */
+
+struct sim_job {
+    struct job *job;
+    int64_t at_ns;
+    bool worked;
+    uint64_t order;
+};
+struct host {
+    struct env env;
+    struct config config;
+    struct metrics *metrics;
+    struct broker *broker; /* NULL: there is no process */
+    struct lanes lanes;
+    struct sim_job jobs[JOBS_MAX];
+    int n_jobs;
+    int64_t turn_ns; /* when the next turn begins; INT64_MAX */
+    uint64_t n_turns;
+};
+void host_init(struct world *w);
+void host_release(struct world *w);
+bool host_start(struct world *w);         /* false: the disk stopped meanwhile */
+void host_wake(struct world *w);          /* a turn soon */
+int64_t host_next(const struct world *w); /* when it does something by itself; INT64_MAX */
+bool host_step(struct world *w);          /* one job, or a turn, that is due */
+/* The digest is of the moment when everything is flushed; settled: no group was in a rebalance. False:
+ * the disk stopped meanwhile, and host_end is due. */
+bool host_stop_clean(struct world *w, uint64_t *digest, bool *settled);
+void host_end(struct world *w, bool power); /* a kill, or the power fails */
+bool host_is_dead(const struct world *w);   /* the disk stopped, or the last directory failed */
+
+/* ---- those who act (world.c) ----------------------------------------------------------------- */
+
+struct actor {
+    struct world *w;
+    char name[16];
+    int64_t next_ns; /* INT64_MAX: waits for a reply */
+    struct link *link;
+    void (*step)(struct actor *a);
+    void (*broken)(struct actor *a);     /* its connection is gone; may be NULL */
+    bool (*idle)(const struct actor *a); /* nothing is left to be done; NULL: always */
+    void (*release)(struct actor *a);
+};
+struct world {
+    uint64_t seed;
+    struct rng rng;
+    struct options options;
+    bool print;
+    uint64_t hash, n_events;
+    struct clock *clock;
+    struct vfs *vfs;
+    struct host host;
+    struct list links;
+    struct topic topics[TOPICS_MAX];
+    int n_topics;
+    struct group_model groups[GROUPS_MAX];
+    int n_groups;
+    struct actor *actors[ACTORS_MAX];
+    int n_actors;
+    bool paused;   /* actors do not act */
+    bool strict;   /* bugs that are known are wrong too: see README.md */
+    bool starting; /* the broker is in its start */
+    bool draining; /* nothing new is begun */
+    int64_t trouble_ns, jumped_ms;
+    bool stop_is_power;      /* what the end will be that vfs_sim_stop_at brings */
+    int64_t faults_until_ns; /* errors of the disk may be told until then */
+    bool lossy;              /* since the last start a fault may have taken what was not flushed */
+    int64_t producer_ids[PRODUCER_IDS_MAX];
+    int n_producer_ids;
+    uint64_t n_acked, n_read, n_committed, n_crashes, n_digests, n_starts;
+};
+struct world *world_new(uint64_t seed, bool print, bool strict);
+void world_free(struct world *w);
+int64_t world_now(const struct world *w);
+/* One thing that happened: part of the hash, a line on request. */
+void world_event(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Something that must not be: told, and the process ends with 1. */
+_Noreturn void world_wrong(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+bool world_faulty(const struct world *w); /* the disk may be to blame for an error */
+uint64_t world_below(struct world *w, uint64_t n);
+bool world_chance(struct world *w, uint32_t per_thousand);
+int64_t world_spread_ns(struct world *w,
+                        int64_t mean_ns); /* 0 .. 2 means, now and then much more */
+/* Moves time to `until`, event by event; ends early when the process is dead. */
+void world_run(struct world *w, int64_t until_ns);
+/* Sends a request and runs until it is answered; actors are paused. The reply is the caller's
+ * (arena). NULL: none. */
+const void *world_ask(struct world *w, int16_t key, int16_t version, const void *request,
+                      struct arena *arena);
+void actor_add(struct world *w, struct actor *a, const char *kind, int number,
+               void (*step)(struct actor *));
+void actor_sleep(struct actor *a, int64_t mean_ms);
+bool actor_connect(struct actor *a); /* false: nobody is there; sleeps */
+
+struct actor *producer_new(struct world *w, int number, struct topic *t, bool idempotent, int acks);
+struct actor *consumer_new(struct world *w, int number, struct topic *t);
+struct actor *member_new(struct world *w, int number, struct group_model *g);
+struct actor *admin_new(struct world *w);
+void group_model_release(struct group_model *g);
+/* The group's committed offset of a partition was asked for when `acked` was known; this came. */
+void group_model_fetched(struct world *w, struct group_model *g, int p, int64_t acked, int64_t got);
+
+/* ---- whole partitions, topics and groups, after a start (verify.c) ---------------------------- */
+
+void verify_all(struct world *w, bool lossy);
+/* The records of a fetched partition, in order; ids from `from` on go to `take`. */
+int64_t read_records(struct part *p, struct bytes records, int64_t from,
+                     void (*take)(struct part *p, int64_t offset, int64_t id, void *arg),
+                     void *arg);
+
+/* ---- what goes wrong (trouble.c) --------------------------------------------------------------- */
+
+void trouble_begin(struct world *w);
+int64_t trouble_next(const struct world *w);
+void trouble_step(struct world *w);
+void trouble_recover(struct world *w); /* of a process that is dead */
+void trouble_end(struct world *w);     /* faults are lifted, and none begin */
+void trouble_finish(struct world *w);  /* a clean restart, a check, a clean stop */
+
+#endif
