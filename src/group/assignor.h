@@ -54,7 +54,8 @@ struct assignor_spec {
 };
 
 struct assignor {
-    const char *name; /* what `group.consumer.assignors` and the field ServerAssignor say: "uniform", "range" */
+    const char *
+        name; /* what `group.consumer.assignors` and the field ServerAssignor say: "uniform", "range" */
     /* Fills `assigned` and `n_assigned` of every member. Every partition of a topic with a subscriber is given to exactly
      * one of its subscribers. Cannot fail; a spec that breaks the rules above is a bug (ASSERT). Costs about
      * O((partitions + members + subscriptions) * log); 1,000 members with 10,000 partitions take some milliseconds. */
