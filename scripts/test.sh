@@ -63,5 +63,7 @@ compat=$(tail -n 1 <<<"$report")
 count "compat" "$(sed -n 's/^\([0-9]*\) passed.*/\1/p' <<<"$compat" | grep . || echo 0)" \
     "$(sed -n 's/.* \([0-9]*\) failed$/\1/p' <<<"$compat" | grep . || echo 1)"
 
+step "crash test, 25 cycles (asan)" timeout 600 scripts/crash-test 25 --build asan
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -18,6 +18,7 @@ enum {
     API_FETCH = 1,
     API_VERSIONS = 18,
     API_CREATE_TOPICS = 19,
+    API_INIT_PRODUCER_ID = 22,
 };
 enum {
     BATCH_LENGTH_AT = 8,
@@ -107,7 +108,7 @@ static uint64_t wall_ms(void)
 }
 
 /* length, attributes, timestamp delta, offset delta, no key, value, no headers */
-static void add_record(struct bytes *b, int delta, const uint8_t *value, size_t n)
+void record_add(struct bytes *b, int delta, const void *value, size_t n)
 {
     struct bytes record = {0};
 
@@ -123,35 +124,42 @@ static void add_record(struct bytes *b, int delta, const uint8_t *value, size_t 
     bytes_release(&record);
 }
 
-void batch_build(struct bytes *out, size_t batch_bytes, size_t record_bytes)
+void batch_of(struct bytes *out, const struct bytes *records, int count,
+              const struct batch_producer *producer)
 {
-    uint8_t *value = allocate(record_bytes + 1);
-    struct bytes records = {0};
     uint64_t time_ms = wall_ms();
-    int count = 0;
-
-    for (size_t i = 0; i < record_bytes; i++)
-        value[i] = "abcdefghijklmnop"[(i * 7 + record_bytes) % 16];
-    while (count == 0 || records.n + record_bytes + BATCH_HEADER_BYTES + 8 <= batch_bytes)
-        add_record(&records, count++, value, record_bytes);
 
     out->n = 0;
-    add64(out, 0);                                                               /* base offset */
-    add32(out, (uint32_t)(BATCH_HEADER_BYTES - BATCH_PREFIX_BYTES + records.n)); /* length */
-    add32(out, (uint32_t)-1);                                                    /* leader epoch */
-    add8(out, 2);                                                                /* magic */
+    add64(out, 0);                                                                /* base offset */
+    add32(out, (uint32_t)(BATCH_HEADER_BYTES - BATCH_PREFIX_BYTES + records->n)); /* length */
+    add32(out, (uint32_t)-1);                                                     /* leader epoch */
+    add8(out, 2);                                                                 /* magic */
     add32(out, 0);                   /* checksum, below */
     add16(out, 0);                   /* attributes */
     add32(out, (uint32_t)count - 1); /* last offset delta */
     add64(out, time_ms);
     add64(out, time_ms);
-    add64(out, (uint64_t)-1); /* no producer id, epoch, sequence */
-    add16(out, -1);
-    add32(out, (uint32_t)-1);
+    add64(out, (uint64_t)producer->id);
+    add16(out, producer->epoch);
+    add32(out, (uint32_t)producer->sequence);
     add32(out, (uint32_t)count);
-    add(out, records.data, records.n);
+    add(out, records->data, records->n);
     put32(out->data + BATCH_CRC_AT,
           crc32c(out->data + BATCH_CHECKED_AT, out->n - BATCH_CHECKED_AT));
+}
+
+void batch_build(struct bytes *out, size_t batch_bytes, size_t record_bytes)
+{
+    static const struct batch_producer NOBODY = {.id = -1, .epoch = -1, .sequence = -1};
+    uint8_t *value = allocate(record_bytes + 1);
+    struct bytes records = {0};
+    int count = 0;
+
+    for (size_t i = 0; i < record_bytes; i++)
+        value[i] = "abcdefghijklmnop"[(i * 7 + record_bytes) % 16];
+    while (count == 0 || records.n + record_bytes + BATCH_HEADER_BYTES + 8 <= batch_bytes)
+        record_add(&records, count++, value, record_bytes);
+    batch_of(out, &records, count, &NOBODY);
     bytes_release(&records);
     free(value);
 }
@@ -214,6 +222,14 @@ void request_produce(struct bytes *out, const char *topic, int partition, int ac
     add32(out, (uint32_t)partition);
     add32(out, (uint32_t)batch->n);
     add(out, batch->data, batch->n);
+    end(out);
+}
+
+void request_init_producer_id(struct bytes *out)
+{
+    begin(out, API_INIT_PRODUCER_ID, 1);
+    add_string(out, NULL); /* transactional id */
+    add32(out, TIMEOUT_MS);
     end(out);
 }
 

@@ -2,7 +2,7 @@
  * one costs a system call.
  *
  * Versions are old, non-flexible ones that Kafka 4 still takes: Produce 7, Fetch 11, CreateTopics
- * 4, ApiVersions 0. A batch is magic 2, with a real CRC-32C.
+ * 4, InitProducerId 1, ApiVersions 0. A batch is magic 2, with a real CRC-32C.
  */
 #ifndef BENCH_PROTOCOL_H
 #define BENCH_PROTOCOL_H
@@ -19,6 +19,15 @@ void bytes_release(struct bytes *b);
 /* A batch of records with values of record_bytes each, of about batch_bytes in all; at least one
  * record. */
 void batch_build(struct bytes *out, size_t batch_bytes, size_t record_bytes);
+/* One by one: a record without a key, `delta` behind the batch's first; then the batch of them. */
+struct batch_producer {
+    int64_t id; /* all three are -1 when there is none */
+    int16_t epoch;
+    int32_t sequence;
+};
+void record_add(struct bytes *records, int delta, const void *value, size_t n);
+void batch_of(struct bytes *out, const struct bytes *records, int count,
+              const struct batch_producer *producer);
 uint32_t batch_record_count(const struct bytes *batch);
 
 /* Requests, with their length in front. */
@@ -34,6 +43,7 @@ struct fetch_ask {
     int wait_ms_max, bytes_min;
 };
 void request_fetch(struct bytes *out, const struct fetch_ask *ask);
+void request_init_producer_id(struct bytes *out);
 void request_number(struct bytes *request, uint32_t correlation);
 
 /* One reply into `into`, without its length; dies at the end of the connection. */

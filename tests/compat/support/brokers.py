@@ -55,6 +55,12 @@ class Broker:
         """What must be there before a start."""
 
     def start(self):
+        self.launch()
+        until(self.is_ready_or_dead, "the broker is ready", self.ready_seconds)
+        return self
+
+    def launch(self):
+        """A start that nobody waits for."""
         assert self.process is None
         self.prepare()
         self.ready_path.unlink(missing_ok=True)
@@ -62,8 +68,6 @@ class Broker:
             self.started_ns = time.monotonic_ns()
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             cwd=self.folder, start_new_session=True)
-        until(self.is_ready_or_dead, "the broker is ready", self.ready_seconds)
-        return self
 
     def is_ready_or_dead(self):
         assert self.process.poll() is None, f"the broker ended with exit code {self.process.returncode}:\n{self.log_tail()}"

@@ -2,9 +2,12 @@
 import socket
 import struct
 
-PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, INIT_PRODUCER_ID = 0, 1, 2, 3, 18, 19, 22
+PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_COMMIT, OFFSET_FETCH = 0, 1, 2, 3, 8, 9
+API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER_ID = 18, 19, 20, 22
 NONE, CORRUPT_MESSAGE, UNKNOWN_TOPIC, UNSUPPORTED_VERSION = 0, 2, 3, 35
-TOPIC_ALREADY_EXISTS, INVALID_RECORD = 36, 87
+TOPIC_ALREADY_EXISTS, KAFKA_STORAGE_ERROR, INVALID_RECORD = 36, 56, 87
+LEADER_ERRORS = (3, 5, 6)  # unknown topic, leader not available, not leader: passes while a broker starts
+COORDINATOR_ERRORS = (14, 15, 16)
 
 
 def string(text):
@@ -148,14 +151,44 @@ class Wire:
         length = struct.unpack_from(">i", reply, at)[0]
         return error, high_watermark, reply[at + 4:at + 4 + max(length, 0)]
 
+    def delete_topic(self, name):
+        """error code"""
+        reply = self.ask(DELETE_TOPICS, 3, struct.pack(">i", 1) + string(name) + struct.pack(">i", 30000))
+        return struct.unpack_from(">h", reply, 4 + 4 + 2 + len(name))[0]
+
+    def commit(self, group, topic, offset, partition=0):
+        """OffsetCommit by nobody's member: error code"""
+        body = string(group) + struct.pack(">i", -1) + string("") + string(None) + struct.pack(">i", 1) + string(topic)
+        body += struct.pack(">iiqi", 1, partition, offset, -1) + string(None)
+        reply = self.ask(OFFSET_COMMIT, 7, body)
+        return struct.unpack_from(">h", reply, 4 + 4 + 2 + len(topic) + 4 + 4)[0]
+
+    def try_committed(self, group, topic, partition=0):
+        """(offset,), -1 when there is none; None while the group is being loaded."""
+        body = string(group) + struct.pack(">i", 1) + string(topic) + struct.pack(">ii", 1, partition)
+        reply = self.ask(OFFSET_FETCH, 5, body)
+        error = struct.unpack_from(">h", reply, len(reply) - 2)[0]
+        if error in COORDINATOR_ERRORS:
+            return None
+        assert error == NONE, error
+        return struct.unpack_from(">q", reply, 4 + 4 + 2 + len(topic) + 4 + 4)
+
     def end_offset(self, topic, partition=0, timestamp=-1):
         """ListOffsets: the next offset, or with -2 the first one."""
+        found = self.try_end_offset(topic, partition, timestamp)
+        assert found is not None
+        return found[0]
+
+    def try_end_offset(self, topic, partition=0, timestamp=-1):
+        """(offset,), or None while there is no leader."""
         body = struct.pack(">ii", -1, 1) + string(topic) + struct.pack(">iiq", 1, partition, timestamp)
         reply = self.ask(LIST_OFFSETS, 1, body)
         at = 4 + 2 + len(topic) + 4 + 4
         error, _, offset = struct.unpack_from(">hqq", reply, at)
-        assert error == NONE
-        return offset
+        if error in LEADER_ERRORS:
+            return None
+        assert error == NONE, error
+        return (offset,)
 
 
 def read_partition(port, topic, partition=0):
