@@ -111,6 +111,17 @@ static void commit_fail(struct commit *c, int16_t error)
                 c->rsp->topics[i].partitions[j].error_code = error;
 }
 
+/* Kafka's answer has no row for a topic without partitions. */
+static void commit_drop_empty(struct offset_commit_response *rsp)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < rsp->n_topics; i++)
+        if (rsp->topics[i].n_partitions > 0)
+            rsp->topics[n++] = rsp->topics[i];
+    rsp->n_topics = n;
+}
+
 /* String.length of Java: UTF-16 units. */
 static int64_t utf16_units(struct str s)
 {
@@ -177,6 +188,7 @@ void groupm_offset_commit(struct groupm *m, const struct group_client *who,
 
     ASSERT_CORE();
     if (n_fine == 0) {
+        commit_drop_empty(rsp);
         call_end_now(call, 0);
         return;
     }
@@ -189,6 +201,7 @@ void groupm_offset_commit(struct groupm *m, const struct group_client *who,
     }
     if (error)
         commit_fail(&c, error);
+    commit_drop_empty(rsp);
     statelog_proposal_release(&c.p);
     call_end(c.s, call);
 }
