@@ -288,6 +288,10 @@ void diag(enum diag_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define diag_error(...) diag(DIAG_ERROR, __VA_ARGS__)
 void diag_set_sink(void (*sink)(enum diag_level level, const char *text, void *arg), void *arg);
 void diag_set_level(enum diag_level least);
+enum diag_level diag_level(void);
+/* Log4j's words: "TRACE" counts as DEBUG, "FATAL" as ERROR. False for other text. */
+bool diag_level_of(struct str text, enum diag_level *level);
+const char *diag_level_name(enum diag_level level);
 /* What the default sink puts in front of a line (sys_install_diag_clock); without it there is no time. A sink of one's
  * own gets the bare text. */
 void diag_set_clock(void (*clock_text)(char *out, size_t n));

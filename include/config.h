@@ -70,6 +70,10 @@ const struct config_setting *config_topic_setting(struct str name);
 extern const struct config_setting config_group_settings[];
 extern const int config_n_group_settings;
 const struct config_setting *config_group_setting(struct str name);
+/* Those of a subscription to clients' metrics (KIP-714). */
+extern const struct config_setting config_client_metrics_settings[];
+extern const int config_n_client_metrics_settings;
+const struct config_setting *config_client_metrics_setting(struct str name);
 /* The known name that is nearest to a mistyped one, or NULL when none is near. A topic's setting leads to its broker
  * synonym. */
 const char *config_nearest_broker_setting(struct str name);
@@ -100,6 +104,11 @@ bool config_list_has(const char *list, const char *item);
 bool config_parse_duration(struct str text, int64_t *ms);
 /* The canonical text of a value, as DescribeConfigs shows it. Caller frees; NULL for null. */
 char *config_value_text(const struct config_setting *st, const union config_value *v);
+
+/* Text pairs, as topics and other resources of the metadata carry them. */
+struct config_pair {
+    struct str name, value;
+};
 
 /* ---- listeners ------------------------------------------------------------------------------------------------- */
 
@@ -164,9 +173,24 @@ void config_release(struct config *c);
 int config_load_text(struct config *c, const char *file_name, struct bytes text, struct errmsg *msg);
 int config_override(struct config *c, const char *key_equals_value, struct errmsg *msg);
 int config_finish(struct config *c, bool strict, struct errmsg *msg);
+/* What the metadata says of settings that may change while running, weakest first, over file and default: a setting that is no longer
+ * among the pairs falls back to those. Derived values follow. Names that are unknown or static, and values that cannot be read or
+ * do not go together with the others, get a warning and are left out (DynamicBrokerConfig.processReconfiguration). Texts of `c` that
+ * somebody borrowed may be gone after it. */
+void config_set_dynamic(struct config *c, const struct config_pair *pairs, int n);
+/* Whether config_set_dynamic would take them all: E_INVALID with Kafka's words. `per_broker`: they are one broker's, not the cluster's
+ * (DynamicBrokerConfig.validate). */
+int config_check_dynamic(const struct config *c, const struct config_pair *pairs, int n, bool per_broker, struct errmsg *msg);
 const struct config_given *config_given_find(const struct config *c, struct str name); /* the last one given; NULL */
 /* The current value of a setting, by table row. Caller frees; NULL for null. */
 char *config_text(const struct config *c, const struct config_setting *st);
+
+/* ---- settings of groups and of client metrics ------------------------------------------------------------------- */
+
+/* GroupConfig.validate: names, values, the broker's bounds. E_INVALID with Kafka's words. */
+int config_check_group(const struct config *c, const struct config_pair *pairs, int n, struct errmsg *msg);
+/* ClientMetricsConfigs.validate. With E_INVALID *well_formed tells a value that is wrong in itself from a request that is. */
+int config_check_client_metrics(const struct config_pair *pairs, int n, bool *well_formed, struct errmsg *msg);
 
 /* ---- a topic's settings ------------------------------------------------------------------------------------------ */
 
@@ -193,10 +217,6 @@ struct topic_config {
     unsigned cleanup; /* enum cleanup_policy bits */
     enum timestamp_type timestamp_type;
     bool durable; /* flush.messages is 1: acknowledgements and the high watermark wait for the flush */
-};
-/* Text pairs as a topic carries them. */
-struct config_pair {
-    struct str name, value;
 };
 /* Starts from the values of a finished broker config (through the synonyms), then the overrides; of two for one name the last
  * counts. E_INVALID: `msg` says what is wrong with the first bad one in the words of Kafka's LogConfig, and `tc` needs no

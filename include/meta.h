@@ -55,6 +55,7 @@ struct meta_observer {
     void (*partitions_added)(void *arg, struct meta_topic *t, int32_t first_new);
     void (*topic_deleted)(void *arg, struct meta_topic *t); /* not found any more; t dies after the call */
     void (*topic_configured)(void *arg, struct meta_topic *t);
+    void (*broker_configured)(void *arg); /* the settings in meta_options.config have changed */
     void *arg;
 };
 struct meta_endpoint {
@@ -63,7 +64,7 @@ struct meta_endpoint {
     int16_t security_protocol;
 };
 struct meta_options {
-    const struct config *config;
+    struct config *config; /* borrowed; settings of brokers in the metadata are put into it (config_set_dynamic) */
     struct log *log; /* __cluster_metadata-0; borrowed */
     const char *dir_path; /* the log's directory, where a KRaft snapshot may lie that is loaded first; NULL: none is */
     struct uuid cluster_id;
@@ -143,8 +144,34 @@ int32_t meta_new_topic_partitions(const struct meta *m, const struct meta_new_to
 int meta_create_internal_topic(struct meta *m, struct str name, struct meta_topic **out, int16_t *error,
                                struct errmsg *why);
 int meta_delete_topic(struct meta *m, struct meta_topic *t, int16_t *error, struct errmsg *why);
-int meta_create_partitions(struct meta *m, struct meta_topic *t, int32_t count, bool validate_only, int16_t *error,
+struct meta_more_partitions {
+    int32_t count; /* how many the topic shall have */
+    const struct meta_assignment *assignments; /* of the new ones, in order; their `partition` is not looked at */
+    int n_assignments;                         /* -1: none were given */
+    bool validate_only;
+};
+/* ReplicationControlManager.createPartitions: checks in its order, with its errors. */
+int meta_create_partitions(struct meta *m, struct meta_topic *t, const struct meta_more_partitions *more, int16_t *error,
                            struct errmsg *why);
+/* AlterConfigOp.OpType */
+enum meta_config_op { META_CONFIG_SET = 0, META_CONFIG_DELETE = 1, META_CONFIG_APPEND = 2, META_CONFIG_SUBTRACT = 3 };
+struct meta_config_change {
+    enum meta_config_op op;
+    struct str name, value;
+};
+struct meta_alter_configs {
+    enum meta_resource_type type; /* not a logger: their levels are not stored */
+    struct str name;
+    const struct meta_config_change *changes;
+    int n_changes;
+    bool replace; /* AlterConfigs: settings that are not named are removed */
+    bool validate_only;
+};
+/* Changes a resource's settings (ConfigurationControlManager): all of them, or none. Takes effect at once. */
+int meta_alter_configs(struct meta *m, const struct meta_alter_configs *a, int16_t *error, struct errmsg *why);
+/* Calls `fn` for each resource of this type, other than topics, that has settings, in no order. */
+void meta_each_configured(const struct meta *m, enum meta_resource_type type, void (*fn)(void *arg, struct str name),
+                          void *arg);
 /* A block of 1,000 producer ids, persisted before use (ProducerIdControlManager). */
 int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count);
 /* Runs `then` when all that was decided so far is durable. */

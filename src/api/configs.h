@@ -36,6 +36,8 @@ const struct config_pair *configs_find_pair(const struct config_pair *pairs, int
 struct str configs_canonical(struct describe *d, const struct config_setting *st, struct str text);
 
 /* configs_broker.c */
+/* Integer.parseInt */
+bool configs_parse_id(struct str text, int64_t *id);
 void configs_describe_broker(struct describe *d);
 void configs_describe_loggers(struct describe *d);
 /* configs_group.c */

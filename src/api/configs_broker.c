@@ -61,8 +61,7 @@ static void describe_all_brokers(struct describe *d)
     }
 }
 
-/* Integer.parseInt */
-static bool parse_id(struct str text, int64_t *id)
+bool configs_parse_id(struct str text, int64_t *id)
 {
     bool negative = text.n > 0 && text.p[0] == '-';
     size_t i = negative || (text.n > 0 && text.p[0] == '+') ? 1 : 0;
@@ -89,7 +88,7 @@ static bool is_this_broker(struct describe *d, const char *or_what)
     struct str name = d->asked->resource_name;
     int64_t id;
 
-    if (!parse_id(name, &id))
+    if (!configs_parse_id(name, &id))
         configs_refuse(
             d, KE_INVALID_REQUEST,
             arena_printf(a, "Broker id must be an integer, but it is: %.*s", STR_ARG(name)));
@@ -122,7 +121,7 @@ void configs_describe_loggers(struct describe *d)
     if (!is_this_broker(d, "") || !configs_reserve(d, 1) || !configs_asked_for(d, STR("root")))
         return;
     row = configs_add_row(d, STR("root"));
-    row->value = STR("INFO");
+    row->value = str_of(diag_level_name(diag_level()));
     row->config_source = SHOWN_BROKER_LOGGER;
     row->documentation = STR("");
 }

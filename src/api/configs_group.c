@@ -6,25 +6,6 @@
  */
 #include "configs.h"
 
-/* ClientMetricsConfigs */
-static const struct config_setting metrics_settings[] = {
-    {.name = "metrics",
-     .type = CONFIG_LIST,
-     .default_text = "",
-     .doc = "Prefixes of the metrics that clients push."},
-    {.name = "interval.ms",
-     .type = CONFIG_INT,
-     .default_text = "300000",
-     .doc = "How often they are pushed.",
-     .min = 100,
-     .max = 3600000,
-     .also = 300000},
-    {.name = "match",
-     .type = CONFIG_LIST,
-     .default_text = "",
-     .doc = "Which clients are meant, as selector=pattern."},
-};
-
 void configs_describe_client_metrics(struct describe *d)
 {
     const struct config_pair *pairs, *own;
@@ -37,10 +18,10 @@ void configs_describe_client_metrics(struct describe *d)
     }
     pairs = meta_configs(d->rq->broker->meta, META_RESOURCE_CLIENT_METRICS, d->asked->resource_name,
                          &n);
-    if (!configs_reserve(d, ARRAY_SIZE(metrics_settings)))
+    if (!configs_reserve(d, config_n_client_metrics_settings))
         return;
-    for (size_t i = 0; i < ARRAY_SIZE(metrics_settings); i++) {
-        const struct config_setting *st = &metrics_settings[i];
+    for (int i = 0; i < config_n_client_metrics_settings; i++) {
+        const struct config_setting *st = &config_client_metrics_settings[i];
         struct api_synonym self = {.name = str_of(st->name), .source = SHOWN_CLIENT_METRICS};
         struct describe_configs_response_results_configs *row;
 

@@ -99,10 +99,17 @@ void api_describe_cluster_handle(struct request *rq);
 void api_describe_topic_partitions_handle(struct request *rq);
 /* topics.c */
 void api_create_topics_handle(struct request *rq);
+/* create_partitions.c */
+void api_create_partitions_handle(struct request *rq);
 /* delete_topics.c */
 void api_delete_topics_handle(struct request *rq);
 /* configs.c, configs_broker.c, configs_group.c */
 void api_describe_configs_handle(struct request *rq);
+/* alter_configs.c */
+void api_alter_configs_handle(struct request *rq);
+void api_incremental_alter_configs_handle(struct request *rq);
+/* config_resources.c */
+void api_list_config_resources_handle(struct request *rq);
 /* produce.c */
 void api_produce_handle(struct request *rq);
 void api_init_producer_id_handle(struct request *rq);

@@ -29,9 +29,13 @@ const struct api_handler api_handlers[] = {
     {22, 0, 5, 0, api_init_producer_id_handle},
     {23, 0, 4, 0, api_offset_for_leader_epoch_handle},
     {32, 0, 4, 0, api_describe_configs_handle},
+    {33, 0, 2, 0, api_alter_configs_handle},
+    {37, 0, 3, 0, api_create_partitions_handle},
     {42, 0, 3, 0, api_delete_groups_handle},
+    {44, 0, 1, 0, api_incremental_alter_configs_handle},
     {47, 0, 0, 0, api_offset_delete_handle},
     {60, 0, 2, 0, api_describe_cluster_handle},
+    {74, 0, 1, 0, api_list_config_resources_handle},
     {75, 0, 0, 0, api_describe_topic_partitions_handle},
 };
 const int api_n_handlers = ARRAY_SIZE(api_handlers);

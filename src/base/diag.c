@@ -1,7 +1,7 @@
 /* Log lines.
  *
- * Owner: the sink, the clock and the level are the process's, set once before other threads start;
- * any thread writes.
+ * Owner: the sink and the clock are the process's, set once before other threads start; the level may change at any time;
+ *        any thread writes.
  *
  * Happy path: below the level: nothing. Else format -> cut at 1,000 bytes -> sink, or one write of
  *             "<time> <LEVEL> <text>\n" to stderr, so that lines of two threads do not mix.
@@ -16,10 +16,10 @@
 static void (*sink)(enum diag_level level, const char *text, void *arg);
 static void *sink_arg;
 static void (*clock_text)(char *out, size_t n);
-static enum diag_level level_least = DIAG_INFO;
+static _Atomic enum diag_level level_least = DIAG_INFO;
 
 static const char *const level_names[] = {
-    [DIAG_DEBUG] = "DEBUG", [DIAG_INFO] = "INFO ", [DIAG_WARN] = "WARN ", [DIAG_ERROR] = "ERROR"};
+    [DIAG_DEBUG] = "DEBUG", [DIAG_INFO] = "INFO", [DIAG_WARN] = "WARN", [DIAG_ERROR] = "ERROR"};
 
 void diag_set_sink(void (*new_sink)(enum diag_level level, const char *text, void *arg), void *arg)
 {
@@ -37,6 +37,37 @@ void diag_set_level(enum diag_level least)
     level_least = least;
 }
 
+enum diag_level diag_level(void)
+{
+    return level_least;
+}
+
+const char *diag_level_name(enum diag_level level)
+{
+    ASSERT((size_t)level < ARRAY_SIZE(level_names));
+    return level_names[level];
+}
+
+bool diag_level_of(struct str text, enum diag_level *level)
+{
+    static const struct {
+        const char *word;
+        enum diag_level level;
+    } others[] = {{"TRACE", DIAG_DEBUG}, {"FATAL", DIAG_ERROR}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
+        *level = (enum diag_level)i;
+        if (str_is(text, level_names[i]))
+            return true;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        *level = others[i].level;
+        if (str_is(text, others[i].word))
+            return true;
+    }
+    return false;
+}
+
 static void write_line(FILE *out, enum diag_level level, const char *text)
 {
     char stamp[STAMP_BYTES] = "";
@@ -44,7 +75,7 @@ static void write_line(FILE *out, enum diag_level level, const char *text)
 
     if (clock_text)
         clock_text(stamp, sizeof(stamp));
-    snprintf(line, sizeof(line), "%s%s%s %s\n", stamp, stamp[0] ? " " : "", level_names[level],
+    snprintf(line, sizeof(line), "%s%s%-5s %s\n", stamp, stamp[0] ? " " : "", level_names[level],
              text);
     fputs(line, out);
 }

@@ -43,6 +43,14 @@ union config_value field_get(const void *base, const struct config_setting *st)
     return (union config_value){.i = *(const int64_t *)at};
 }
 
+const struct config_setting *config_setting_at(size_t field_at)
+{
+    for (int i = 0; i < config_n_broker_settings; i++)
+        if (config_broker_settings[i].field_at == field_at)
+            return &config_broker_settings[i];
+    base_assert_failed("a setting has this field", __FILE__, __LINE__);
+}
+
 union config_value setting_default(const struct config_setting *st)
 {
     union config_value v;

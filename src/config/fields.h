@@ -14,6 +14,8 @@ union config_value field_get(const void *base,
 void fields_init(void *base, const struct config_setting *rows, int n);
 void fields_release(void *base, const struct config_setting *rows, int n);
 
+/* The broker setting whose value is in the field at this offset of struct config. */
+const struct config_setting *config_setting_at(size_t field_at);
 /* The value of a default; text is the caller's to free. */
 union config_value setting_default(const struct config_setting *st);
 /* Frees what config_parse made. */

@@ -8,6 +8,7 @@
  *             half filled then.
  */
 #include "finish.h"
+#include "fields.h"
 #include "number.h"
 #include "text.h"
 
@@ -191,15 +192,6 @@ static const struct order {
      false},
 };
 
-static const char *name_at(size_t field_at)
-{
-    for (int i = 0; i < config_n_broker_settings; i++)
-        if (config_broker_settings[i].field_at == field_at)
-            return config_broker_settings[i].name;
-    ASSERT(false);
-    return NULL;
-}
-
 static int check_orders(const struct config *c, struct errmsg *msg)
 {
     for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
@@ -208,9 +200,9 @@ static int check_orders(const struct config *c, struct errmsg *msg)
 
         if (small < large || (small == large && !orders[i].must_differ))
             continue;
-        errmsg_set(msg, "%s (%lld) must be less than %s%s (%lld)", name_at(orders[i].small_at),
+        errmsg_set(msg, "%s (%lld) must be less than %s%s (%lld)", config_setting_at(orders[i].small_at)->name,
                    (long long)small, orders[i].must_differ ? "" : "or equal to ",
-                   name_at(orders[i].large_at), (long long)large);
+                   config_setting_at(orders[i].large_at)->name, (long long)large);
         return E_INVALID;
     }
     return 0;
@@ -224,10 +216,16 @@ int finish_values(struct config *c, struct errmsg *msg)
         rc = finish_log_dirs(c, msg);
     if (rc < 0)
         return rc;
-    finish_times(c);
     rc = check_roles(c, msg);
-    if (rc == 0)
-        rc = check_times(c, msg);
+    return rc < 0 ? rc : finish_changed(c, msg);
+}
+
+int finish_changed(struct config *c, struct errmsg *msg)
+{
+    int rc;
+
+    finish_times(c);
+    rc = check_times(c, msg);
     if (rc == 0)
         rc = check_sizes(c, msg);
     if (rc == 0)

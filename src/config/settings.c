@@ -82,6 +82,14 @@ const struct config_setting config_group_settings[] = {
 const int config_n_group_settings = ARRAY_SIZE(config_group_settings);
 #undef SETTING
 
+#define SETTING(field, key, kind, initial, check, about)                                           \
+    {ROW(CONFIG_USED, SIZE_MAX, key, kind, initial, about), check},
+const struct config_setting config_client_metrics_settings[] = {
+#include "config/client_metrics_settings.def"
+};
+const int config_n_client_metrics_settings = ARRAY_SIZE(config_client_metrics_settings);
+#undef SETTING
+
 static const struct config_setting *find(const struct config_setting *rows, int n, struct str name)
 {
     ASSERT(n > 0);
@@ -104,6 +112,11 @@ const struct config_setting *config_topic_setting(struct str name)
 const struct config_setting *config_group_setting(struct str name)
 {
     return find(config_group_settings, config_n_group_settings, name);
+}
+
+const struct config_setting *config_client_metrics_setting(struct str name)
+{
+    return find(config_client_metrics_settings, config_n_client_metrics_settings, name);
 }
 
 /* Which broker setting counts when another is not set. Kafka lists the whole chain also for its

@@ -186,6 +186,7 @@ static void apply_config(struct meta *m, const void *record, int64_t offset)
     if (r->resource_type == META_RESOURCE_BROKER) { /* it may be the default of topics' settings */
         struct meta_topic *t, *next;
 
+        m->brokers_configured = true;
         HASH_ITER(by_name, m->by_name, t, next)
         meta_topic_changed(m, t, CHANGE_CONFIG);
     }

@@ -25,36 +25,57 @@ int meta_delete_topic(struct meta *m, struct meta_topic *t, int16_t *error, stru
     return rc;
 }
 
-static int16_t check_count(const struct meta_topic *t, int32_t count, struct errmsg *why)
+static bool check_count(const struct meta_topic *t, int32_t count, struct meta_refusal *r)
 {
     if (count == t->n_partitions)
-        errmsg_set(why, "Topic already has %d partition(s).", t->n_partitions);
-    else if (count < t->n_partitions)
-        errmsg_set(why, "The topic %s currently has %d partition(s); %d would not be an increase.",
-                   t->name, t->n_partitions, count);
-    else if (count > META_TOPIC_PARTITIONS_MAX)
-        errmsg_set(why, "Number of partitions is above the limit of %d.",
-                   META_TOPIC_PARTITIONS_MAX);
-    else
-        return KE_NONE;
-    return KE_INVALID_PARTITIONS;
+        return meta_refuse(r, KE_INVALID_PARTITIONS, "Topic already has %d partition(s).",
+                           t->n_partitions);
+    if (count < t->n_partitions)
+        return meta_refuse(
+            r, KE_INVALID_PARTITIONS,
+            "The topic %s currently has %d partition(s); %d would not be an increase.", t->name,
+            t->n_partitions, count);
+    if (count > META_TOPIC_PARTITIONS_MAX)
+        return meta_refuse(r, KE_INVALID_PARTITIONS,
+                           "Number of partitions is above the limit of %d.",
+                           META_TOPIC_PARTITIONS_MAX);
+    return true;
 }
 
-int meta_create_partitions(struct meta *m, struct meta_topic *t, int32_t count, bool validate_only,
-                           int16_t *error, struct errmsg *why)
+static bool check_assignments(const struct meta *m, const struct meta_topic *t,
+                              const struct meta_more_partitions *more, struct meta_refusal *r)
 {
+    int32_t n = more->count - t->n_partitions;
+
+    if (more->n_assignments >= 0 && more->n_assignments != n)
+        return meta_refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
+                           "Attempted to add %d additional partition(s), but only %d "
+                           "assignment(s) were specified.",
+                           n, more->n_assignments);
+    for (int i = 0; i < more->n_assignments; i++)
+        if (!meta_check_assignment(m, &more->assignments[i], r))
+            return false;
+    return true;
+}
+
+int meta_create_partitions(struct meta *m, struct meta_topic *t,
+                           const struct meta_more_partitions *more, int16_t *error,
+                           struct errmsg *why)
+{
+    struct meta_refusal r = {error, why};
     struct statelog_proposal p;
     int rc;
 
     ASSERT(m->magic == META_MAGIC);
-    *error = check_count(t, count, why);
-    if (*error || validate_only)
+    *error = KE_NONE;
+    if (!check_count(t, more->count, &r) || !check_assignments(m, t, more, &r) ||
+        more->validate_only)
         return 0;
     statelog_proposal_init(&p);
-    meta_proposal_put_partitions(m, &p, t->id, t->n_partitions, count);
+    meta_proposal_put_partitions(m, &p, t->id, t->n_partitions, more->count);
     rc = meta_propose(m, &p);
     statelog_proposal_release(&p);
-    ASSERT(IMPLIES(rc == 0, t->n_partitions == count));
+    ASSERT(IMPLIES(rc == 0, t->n_partitions == more->count));
     return rc;
 }
 

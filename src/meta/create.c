@@ -9,57 +9,43 @@
  */
 #include "internal.h"
 
-struct refusal {
-    int16_t *error;
-    struct errmsg *why;
-};
-
-/* Sets the error; false, so that a check can end with it. */
-static bool PRINTF_LIKE(3, 4) refuse(struct refusal *r, int16_t error, const char *fmt, ...)
-{
-    va_list args;
-
-    *r->error = error;
-    va_start(args, fmt);
-    if (r->why)
-        vsnprintf(r->why->text, sizeof(r->why->text), fmt, args);
-    va_end(args);
-    return false;
-}
-
-static bool check_name(const struct meta *m, struct str name, struct refusal *r)
+static bool check_name(const struct meta *m, struct str name, struct meta_refusal *r)
 {
     const struct meta_topic *other;
     struct errmsg fault;
 
     if (!meta_topic_name_valid(name, &fault))
-        return refuse(r, KE_INVALID_TOPIC_EXCEPTION, "%s", fault.text);
+        return meta_refuse(r, KE_INVALID_TOPIC_EXCEPTION, "%s", fault.text);
     if (meta_topic((struct meta *)m, name))
-        return refuse(r, KE_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.", STR_ARG(name));
+        return meta_refuse(r, KE_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.",
+                           STR_ARG(name));
     other = meta_topic_colliding(m, name);
     if (other)
-        return refuse(r, KE_INVALID_TOPIC_EXCEPTION,
-                      "Topic '%.*s' collides with existing topic: %s", STR_ARG(name), other->name);
+        return meta_refuse(r, KE_INVALID_TOPIC_EXCEPTION,
+                           "Topic '%.*s' collides with existing topic: %s", STR_ARG(name),
+                           other->name);
     return true;
 }
 
 /* Null values and unknown names are refused before any value is looked at. Then all are checked
  * together. */
-static bool check_configs(const struct meta *m, const struct meta_new_topic *t, struct refusal *r)
+static bool check_configs(const struct meta *m, const struct meta_new_topic *t,
+                          struct meta_refusal *r)
 {
     struct topic_config tc;
     struct errmsg fault;
 
     for (int i = 0; i < t->n_configs; i++)
         if (!t->configs[i].value.p)
-            return refuse(r, KE_INVALID_CONFIG, "Null value not supported for topic configs: %s",
-                          diag_escape(t->configs[i].name));
+            return meta_refuse(r, KE_INVALID_CONFIG,
+                               "Null value not supported for topic configs: %s",
+                               diag_escape(t->configs[i].name));
     for (int i = 0; i < t->n_configs; i++)
         if (!config_topic_setting(t->configs[i].name))
-            return refuse(r, KE_INVALID_CONFIG, "Unknown topic config name: %s",
-                          diag_escape(t->configs[i].name));
+            return meta_refuse(r, KE_INVALID_CONFIG, "Unknown topic config name: %s",
+                               diag_escape(t->configs[i].name));
     if (meta_topic_config(m, t->configs, t->n_configs, &tc, &fault) < 0)
-        return refuse(r, KE_INVALID_CONFIG, "%s", fault.text);
+        return meta_refuse(r, KE_INVALID_CONFIG, "%s", fault.text);
     topic_config_release(&tc);
     return true;
 }
@@ -73,31 +59,32 @@ static int by_number(const void *a, const void *b)
 
 /* The replicas of one partition, in ascending order. */
 static bool check_sorted_replicas(const struct meta *m, const int32_t *ids, int n,
-                                  struct refusal *r)
+                                  struct meta_refusal *r)
 {
     for (int i = 0; i < n; i++) {
         if (ids[i] != m->node_id)
-            return refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
-                          "The manual partition assignment includes broker %d, but no such broker "
-                          "is registered.",
-                          ids[i]);
+            return meta_refuse(
+                r, KE_INVALID_REPLICA_ASSIGNMENT,
+                "The manual partition assignment includes broker %d, but no such broker "
+                "is registered.",
+                ids[i]);
         if (i > 0)
-            return refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
-                          "The manual partition assignment includes the broker %d more than once.",
-                          ids[i]);
+            return meta_refuse(
+                r, KE_INVALID_REPLICA_ASSIGNMENT,
+                "The manual partition assignment includes the broker %d more than once.", ids[i]);
     }
     return true;
 }
 
-static bool check_assignment(const struct meta *m, const struct meta_assignment *a,
-                             struct refusal *r)
+bool meta_check_assignment(const struct meta *m, const struct meta_assignment *a,
+                           struct meta_refusal *r)
 {
     int32_t *ids;
     bool ok;
 
     if (a->n_broker_ids <= 0)
-        return refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
-                      "The manual partition assignment includes an empty replica list.");
+        return meta_refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
+                           "The manual partition assignment includes an empty replica list.");
     ids = xmemdup(a->broker_ids, (size_t)a->n_broker_ids * sizeof(*ids));
     qsort(ids, (size_t)a->n_broker_ids, sizeof(*ids), by_number);
     ok = check_sorted_replicas(m, ids, a->n_broker_ids, r);
@@ -106,7 +93,7 @@ static bool check_assignment(const struct meta *m, const struct meta_assignment 
 }
 
 /* Each of 0..n-1 must be there once, in any order. */
-static bool check_partitions_named(const struct meta_new_topic *t, struct refusal *r)
+static bool check_partitions_named(const struct meta_new_topic *t, struct meta_refusal *r)
 {
     int32_t *numbers = xcalloc((size_t)t->n_assignments, sizeof(*numbers));
     bool ok = true;
@@ -116,28 +103,31 @@ static bool check_partitions_named(const struct meta_new_topic *t, struct refusa
     qsort(numbers, (size_t)t->n_assignments, sizeof(*numbers), by_number);
     for (int i = 1; ok && i < t->n_assignments; i++)
         if (numbers[i] == numbers[i - 1])
-            ok = refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
-                        "Found multiple manual partition assignments for partition %d", numbers[i]);
+            ok = meta_refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
+                             "Found multiple manual partition assignments for partition %d",
+                             numbers[i]);
     for (int i = 0; ok && i < t->n_assignments; i++)
         if (numbers[i] != i)
-            ok = refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
-                        "partitions should be a consecutive 0-based integer sequence");
+            ok = meta_refuse(r, KE_INVALID_REPLICA_ASSIGNMENT,
+                             "partitions should be a consecutive 0-based integer sequence");
     free(numbers);
     return ok;
 }
 
-static bool check_manual(const struct meta *m, const struct meta_new_topic *t, struct refusal *r)
+static bool check_manual(const struct meta *m, const struct meta_new_topic *t,
+                         struct meta_refusal *r)
 {
     if (t->replication_factor != -1)
-        return refuse(r, KE_INVALID_REQUEST,
-                      "A manual partition assignment was specified, but replication factor was not "
-                      "set to -1.");
+        return meta_refuse(
+            r, KE_INVALID_REQUEST,
+            "A manual partition assignment was specified, but replication factor was not "
+            "set to -1.");
     if (t->n_partitions != -1)
-        return refuse(
+        return meta_refuse(
             r, KE_INVALID_REQUEST,
             "A manual partition assignment was specified, but numPartitions was not set to -1.");
     for (int i = 0; i < t->n_assignments; i++)
-        if (!check_assignment(m, &t->assignments[i], r))
+        if (!meta_check_assignment(m, &t->assignments[i], r))
             return false;
     return check_partitions_named(t, r);
 }
@@ -145,7 +135,7 @@ static bool check_manual(const struct meta *m, const struct meta_new_topic *t, s
 /* One node can hold one replica. Of the coordinators' topics more are not asked for seriously: it
  * is the brokers' default. */
 static bool check_replication(const struct meta *m, const struct meta_new_topic *t,
-                              struct refusal *r)
+                              struct meta_refusal *r)
 {
     int64_t n =
         t->replication_factor == -1 ? m->config->default_replication_factor : t->replication_factor;
@@ -157,34 +147,37 @@ static bool check_replication(const struct meta *m, const struct meta_new_topic 
     }
     if (n == 1)
         return true;
-    return refuse(r, KE_INVALID_REPLICATION_FACTOR,
-                  "Unable to replicate the partition %lld time(s): The target replication factor "
-                  "of %lld cannot be "
-                  "reached because only 1 broker(s) are registered or some brokers have all their "
-                  "log directories "
-                  "cordoned.",
-                  (long long)n, (long long)n);
+    return meta_refuse(
+        r, KE_INVALID_REPLICATION_FACTOR,
+        "Unable to replicate the partition %lld time(s): The target replication factor "
+        "of %lld cannot be "
+        "reached because only 1 broker(s) are registered or some brokers have all their "
+        "log directories "
+        "cordoned.",
+        (long long)n, (long long)n);
 }
 
-static bool check_numbers(const struct meta *m, const struct meta_new_topic *t, struct refusal *r)
+static bool check_numbers(const struct meta *m, const struct meta_new_topic *t,
+                          struct meta_refusal *r)
 {
     if (t->n_assignments > 0)
         return check_manual(m, t, r);
     if (t->replication_factor < -1 || t->replication_factor == 0)
-        return refuse(r, KE_INVALID_REPLICATION_FACTOR,
-                      "Replication factor must be larger than 0, or -1 to use the default value.");
+        return meta_refuse(
+            r, KE_INVALID_REPLICATION_FACTOR,
+            "Replication factor must be larger than 0, or -1 to use the default value.");
     if (t->n_partitions < -1 || t->n_partitions == 0)
-        return refuse(r, KE_INVALID_PARTITIONS,
-                      "Number of partitions was set to an invalid non-positive value.");
+        return meta_refuse(r, KE_INVALID_PARTITIONS,
+                           "Number of partitions was set to an invalid non-positive value.");
     return check_replication(m, t, r);
 }
 
-static bool check_limit(int32_t n_partitions, struct refusal *r)
+static bool check_limit(int32_t n_partitions, struct meta_refusal *r)
 {
     if (n_partitions <= META_TOPIC_PARTITIONS_MAX)
         return true;
-    return refuse(r, KE_INVALID_PARTITIONS, "Number of partitions is above the limit of %d.",
-                  META_TOPIC_PARTITIONS_MAX);
+    return meta_refuse(r, KE_INVALID_PARTITIONS, "Number of partitions is above the limit of %d.",
+                       META_TOPIC_PARTITIONS_MAX);
 }
 
 int32_t meta_new_topic_partitions(const struct meta *m, const struct meta_new_topic *t)
@@ -287,7 +280,7 @@ static int create(struct meta *m, const struct meta_new_topic *t, struct meta_to
 int meta_create_topic(struct meta *m, const struct meta_new_topic *t, struct meta_topic **out,
                       int16_t *error, struct errmsg *why)
 {
-    struct refusal r = {error, why};
+    struct meta_refusal r = {error, why};
 
     ASSERT(m->magic == META_MAGIC);
     *error = KE_NONE;

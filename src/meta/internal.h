@@ -52,7 +52,7 @@ struct meta_held {
 struct meta {
     uint32_t magic;
     struct env *env;
-    const struct config *config; /* borrowed */
+    struct config *config; /* borrowed; brokers' settings of the metadata are put into it */
     int32_t node_id;
     struct uuid *dir_ids;
     int64_t *dir_partitions; /* how many partitions each directory was given */
@@ -80,8 +80,17 @@ struct meta {
     bool in_transaction;
     struct meta_held *held;
     int n_held, cap_held;
+    bool brokers_configured; /* since meta_settle */
     struct list changed; /* of struct meta_topic.changed_link */
 };
+
+/* ---- refuse.c: what the peer did wrong, on its way out of a deciding function */
+struct meta_refusal {
+    int16_t *error;
+    struct errmsg *why; /* may be NULL */
+};
+/* Sets the error; false, so that a check can end with it. */
+bool meta_refuse(struct meta_refusal *r, int16_t error, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- pairs.c: settings as text, by name ascending, owned */
 const struct config_pair *meta_pairs_find(const struct config_pair *pairs, int n,
@@ -98,7 +107,7 @@ void meta_topic_free(struct meta_topic *t);
 void meta_topic_changed(struct meta *m, struct meta_topic *t, unsigned change);
 struct meta_partition *meta_topic_partition_add(struct meta_topic *t); /* the next one */
 const struct meta_topic *meta_topic_colliding(const struct meta *m, struct str name); /* NULL */
-/* Tells the observer, resolves settings, frees the deleted: after loading and after each change. */
+/* Puts what the metadata says of brokers' settings into the config, tells the observer, resolves settings, frees the deleted: after loading and after each change. */
 void meta_settle(struct meta *m);
 
 /* ---- apply.c */
@@ -117,6 +126,9 @@ int meta_load_snapshot(struct meta *m, const char *dir_path, struct errmsg *msg)
 /* Adds a record: `record` is the struct of that type. */
 void meta_proposal_put(struct statelog_proposal *p, enum meta_record_type type, int16_t version,
                        const void *record);
+/* create.c: whether one partition's replicas are this node alone. */
+bool meta_check_assignment(const struct meta *m, const struct meta_assignment *a,
+                           struct meta_refusal *r);
 /* create.c: PartitionRecords for from..to-1, each in the directory with the fewest partitions. */
 void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal *p,
                                   struct uuid topic_id, int32_t from, int32_t to);

@@ -106,40 +106,10 @@ const struct meta_topic *meta_topic_colliding(const struct meta *m, struct str n
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-/* Adds what a broker's dynamic settings say of topics' settings. */
-static int add_cluster_values(const struct meta *m, const char *broker, struct config_pair *out)
-{
-    const struct config_pair *pairs;
-    int n_pairs, n = 0;
-
-    pairs = meta_configs(m, META_RESOURCE_BROKER, str_of(broker), &n_pairs);
-    for (int i = 0; n_pairs > 0 && i < config_n_topic_settings; i++) {
-        const struct config_setting *st = &config_topic_settings[i];
-        const struct config_pair *from = NULL;
-
-        if (st->broker_synonym)
-            from = meta_pairs_find(pairs, n_pairs, str_of(st->broker_synonym));
-        if (from)
-            out[n++] = (struct config_pair){.name = str_of(st->name), .value = from->value};
-    }
-    return n;
-}
-
 int meta_topic_config(const struct meta *m, const struct config_pair *own, int n_own,
                       struct topic_config *out, struct errmsg *msg)
 {
-    struct config_pair *all = xcalloc((size_t)(2 * config_n_topic_settings + n_own), sizeof(*all));
-    char node[16];
-    int n, rc;
-
-    snprintf(node, sizeof(node), "%d", m->node_id);
-    n = add_cluster_values(m, "", all);        /* all brokers' settings, */
-    n += add_cluster_values(m, node, all + n); /* over them this broker's, */
-    for (int i = 0; i < n_own; i++)            /* over them the topic's */
-        all[n++] = own[i];
-    rc = topic_config_init(out, m->config, all, n, msg);
-    free(all);
-    return rc;
+    return topic_config_init(out, m->config, own, n_own, msg);
 }
 
 static bool pair_readable(const struct config_pair *p)
@@ -205,10 +175,36 @@ static void tell(struct meta *m, struct meta_topic *t, unsigned changes, int32_t
         o->topic_configured(o->arg, t);
 }
 
+/* All brokers' settings, over them this broker's. */
+static void settle_brokers(struct meta *m)
+{
+    const struct config_pair *all, *ours;
+    struct config_pair *pairs;
+    char node[16];
+    int n_all, n_ours;
+
+    if (!m->brokers_configured)
+        return;
+    m->brokers_configured = false;
+    snprintf(node, sizeof(node), "%d", m->node_id);
+    all = meta_configs(m, META_RESOURCE_BROKER, STR(""), &n_all);
+    ours = meta_configs(m, META_RESOURCE_BROKER, str_of(node), &n_ours);
+    pairs = xcalloc((size_t)(n_all + n_ours) + 1, sizeof(*pairs));
+    for (int i = 0; i < n_all; i++)
+        pairs[i] = all[i];
+    for (int i = 0; i < n_ours; i++)
+        pairs[n_all + i] = ours[i];
+    config_set_dynamic(m->config, pairs, n_all + n_ours);
+    free(pairs);
+    if (!m->loading && m->observer.broker_configured)
+        m->observer.broker_configured(m->observer.arg);
+}
+
 void meta_settle(struct meta *m)
 {
     struct list *it;
 
+    settle_brokers(m);
     while ((it = list_first(&m->changed))) {
         struct meta_topic *t = CONTAINER_OF(it, struct meta_topic, changed_link);
         unsigned changes = t->changes;

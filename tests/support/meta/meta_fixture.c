@@ -91,7 +91,11 @@ int fixture_open_meta(struct fixture *fx)
         .n_dir_ids = fx->n_dir_ids,
         .endpoints = &ep,
         .n_endpoints = 1,
-        .observer = {topic_created, partitions_added, topic_deleted, topic_configured, fx}};
+        .observer = {.topic_created = topic_created,
+                     .partitions_added = partitions_added,
+                     .topic_deleted = topic_deleted,
+                     .topic_configured = topic_configured,
+                     .arg = fx}};
     int rc = meta_open(&fx->env, &o, &fx->m, &fx->msg);
 
     if (rc < 0)

@@ -323,6 +323,14 @@ static void a_deleted_topic_leaves_nothing(void **state)
     fixture_release(&fx);
 }
 
+static int more(struct fixture *fx, struct meta_topic *t, int32_t count, bool validate_only)
+{
+    struct meta_more_partitions m = {
+        .count = count, .n_assignments = -1, .validate_only = validate_only};
+
+    return meta_create_partitions(fx->m, t, &m, &fx->error, &fx->msg);
+}
+
 /* Partitions can be added, not taken away. */
 static void partitions_can_only_grow(void **state)
 {
@@ -333,20 +341,18 @@ static void partitions_can_only_grow(void **state)
     fixture_open(&fx);
     t = fixture_topic(&fx, "g", 3);
     fixture_told(&fx);
-    assert_int_equal(meta_create_partitions(fx.m, t, 3, false, &fx.error, &fx.msg), 0);
+    assert_int_equal(more(&fx, t, 3, false), 0);
     assert_int_equal(fx.error, KE_INVALID_PARTITIONS);
     assert_string_equal(fx.msg.text, "Topic already has 3 partition(s).");
-    assert_int_equal(meta_create_partitions(fx.m, t, 2, false, &fx.error, &fx.msg), 0);
+    assert_int_equal(more(&fx, t, 2, false), 0);
     assert_string_equal(fx.msg.text,
                         "The topic g currently has 3 partition(s); 2 would not be an increase.");
-    assert_int_equal(
-        meta_create_partitions(fx.m, t, META_TOPIC_PARTITIONS_MAX + 1, false, &fx.error, &fx.msg),
-        0);
+    assert_int_equal(more(&fx, t, META_TOPIC_PARTITIONS_MAX + 1, false), 0);
     assert_int_equal(fx.error, KE_INVALID_PARTITIONS);
-    assert_int_equal(meta_create_partitions(fx.m, t, 5, true, &fx.error, &fx.msg), 0);
+    assert_int_equal(more(&fx, t, 5, true), 0);
     assert_int_equal(fx.error, KE_NONE);
     assert_int_equal(t->n_partitions, 3);
-    assert_int_equal(meta_create_partitions(fx.m, t, 5, false, &fx.error, &fx.msg), 0);
+    assert_int_equal(more(&fx, t, 5, false), 0);
     assert_int_equal(t->n_partitions, 5);
     assert_string_equal(fixture_told(&fx), "grown g from 3 to 5\n");
     fixture_close(&fx, true);

@@ -1,0 +1,166 @@
+/* Settings that change while running (DynamicBrokerConfig).
+ *
+ * Owner: struct config. The pairs are the caller's: the metadata's, of all brokers and of this one.
+ *
+ * Happy path: each dynamic setting that has a field takes the last pair's value, else what file and overrides gave, else
+ *             the default -> derived values and rules again.
+ * Failures:   config_check_dynamic tries it on a copy, so what is stored can be taken. What was stored under another
+ *             file may not go together with this one: then all pairs are left out, with a warning.
+ */
+#include "finish.h"
+#include "fields.h"
+#include "names.h"
+
+static const struct config_pair *last_pair(const struct config_pair *pairs, int n, const char *name)
+{
+    for (int i = n - 1; i >= 0; i--)
+        if (str_is(pairs[i].name, name))
+            return &pairs[i];
+    return NULL;
+}
+
+static bool is_kept(const struct config_setting *st)
+{
+    return st->dynamic != CONFIG_STATIC && st->field_at != SIZE_MAX;
+}
+
+/* What the setting is without the metadata; text is the caller's. It was parsed before. */
+static union config_value static_value(const struct config *c, const struct config_setting *st)
+{
+    const struct config_given *g = config_given_find(c, str_of(st->name));
+    union config_value v;
+    int rc;
+
+    if (g == NULL)
+        return setting_default(st);
+    rc = config_parse(st, str_of(g->text), &v, NULL);
+    ASSERT(rc == 0);
+    return v;
+}
+
+/* Listeners are bound once. */
+static bool is_bound_at_start(const struct config_setting *st)
+{
+    return st->field_at == offsetof(struct config, listeners) ||
+           st->field_at == offsetof(struct config, listener_security_protocol_map);
+}
+
+static void take(struct config *c, const struct config_setting *st, const struct config_pair *pair)
+{
+    union config_value v;
+    struct errmsg why;
+
+    if (pair != NULL && config_parse(st, pair->value, &v, &why) < 0) {
+        diag_warn("a stored setting is left out: %s", why.text);
+        pair = NULL;
+    }
+    if (pair == NULL)
+        v = static_value(c, st);
+    field_set(c, st, v);
+}
+
+static void take_all(struct config *c, const struct config_pair *pairs, int n)
+{
+    for (int i = 0; i < config_n_broker_settings; i++) {
+        const struct config_setting *st = &config_broker_settings[i];
+
+        if (is_kept(st) && !is_bound_at_start(st))
+            take(c, st, last_pair(pairs, n, st->name));
+    }
+}
+
+void config_set_dynamic(struct config *c, const struct config_pair *pairs, int n)
+{
+    struct errmsg why;
+
+    take_all(c, pairs, n);
+    if (finish_changed(c, &why) == 0)
+        return;
+    diag_warn("the stored settings do not go together with the others and are left out: %s",
+              why.text);
+    take_all(c, NULL, 0);
+    if (finish_changed(c, &why) < 0)
+        base_assert_failed("the settings of the file go together", __FILE__, __LINE__);
+}
+
+/* ---- checking -------------------------------------------------------------------------------- */
+
+/* Adds the names of those that may not be there, as a list. */
+static bool name_those(const struct config_pair *pairs, int n, bool per_broker, struct buf *out)
+{
+    bool any = false;
+
+    for (int i = 0; i < n; i++) {
+        const struct config_setting *st = config_broker_setting(pairs[i].name);
+
+        if (st == NULL || st->dynamic != (per_broker ? CONFIG_STATIC : CONFIG_PER_BROKER))
+            continue;
+        buf_printf(out, "%s%s", any ? ", " : "", st->name);
+        any = true;
+    }
+    return any;
+}
+
+static int check_names(const struct config_pair *pairs, int n, bool per_broker, struct errmsg *msg)
+{
+    struct buf names;
+    int rc = 0;
+
+    buf_init(&names);
+    if (name_those(pairs, n, true, &names)) {
+        errmsg_set(msg, "Cannot update these configs dynamically: [%s]", buf_cstr(&names));
+        rc = E_INVALID;
+    } else if (!per_broker && name_those(pairs, n, false, &names)) {
+        errmsg_set(msg,
+                   "Cannot update these configs at default cluster level, broker id must be "
+                   "specified: [%s]",
+                   buf_cstr(&names));
+        rc = E_INVALID;
+    }
+    buf_release(&names);
+    return rc;
+}
+
+static int check_values(const struct config_pair *pairs, int n, struct errmsg *msg)
+{
+    for (int i = 0; i < n; i++) {
+        const struct config_setting *st = config_broker_setting(pairs[i].name);
+        union config_value v;
+
+        st = st != NULL ? st : name_listener_setting(pairs[i].name);
+        if (st == NULL)
+            continue;
+        if (config_parse(st, pairs[i].value, &v, msg) < 0)
+            return E_INVALID;
+        value_release(st, &v);
+    }
+    return 0;
+}
+
+/* The rules between settings, on a copy of what they look at. */
+static int check_together(const struct config *c, const struct config_pair *pairs, int n,
+                          struct errmsg *msg)
+{
+    struct config copy = {.given = c->given, .n_given = c->n_given};
+    int rc;
+
+    fields_init(&copy, config_broker_settings, config_n_broker_settings);
+    for (int i = 0; i < config_n_broker_settings; i++)
+        if (config_broker_settings[i].field_at != SIZE_MAX)
+            field_set(&copy, &config_broker_settings[i],
+                      static_value(c, &config_broker_settings[i]));
+    take_all(&copy, pairs, n);
+    rc = finish_changed(&copy, msg);
+    fields_release(&copy, config_broker_settings, config_n_broker_settings);
+    return rc;
+}
+
+int config_check_dynamic(const struct config *c, const struct config_pair *pairs, int n,
+                         bool per_broker, struct errmsg *msg)
+{
+    int rc = check_names(pairs, n, per_broker, msg);
+
+    if (rc == 0)
+        rc = check_values(pairs, n, msg);
+    return rc < 0 ? rc : check_together(c, pairs, n, msg);
+}
