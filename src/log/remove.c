@@ -3,7 +3,9 @@
  * Owner: core thread; the unlinking runs on the flush lane.
  *
  * Happy path: log_delete -> log_detach (waits are canceled, queued bytes dropped) -> rename to
- *             "<topic>-<p>.<32 hex>-delete" -> after file.delete.delay.ms a job removes the tree.
+ *             "<topic>-<p>.<32 hex>-delete" -> after file.delete.delay.ms, in the first turn at the
+ *             earliest, a job removes the tree. A start submits nothing to a lane, so that one that
+ *             fails has nothing to wait for.
  * Invariant:  a name that ends with "-delete" belongs to nobody; whatever carries it at a start is
  *             removed. The rename is not synced: who deletes a topic has said so durably in the
  *             metadata log before, and a directory that comes back after a power cut has a topic id
@@ -91,10 +93,7 @@ void remove_later(struct log_dir *d, const char *path, int64_t delay_ms)
     list_init(&r->link);
     list_push(&d->removals, &r->link);
     timer_init(&r->timer, remove_fire);
-    if (delay_ms == 0)
-        remove_fire(&r->timer);
-    else
-        timer_set(&env->timers, &r->timer, mono_after_ms(clock_mono(env->clock), delay_ms));
+    timer_set(&env->timers, &r->timer, mono_after_ms(clock_mono(env->clock), delay_ms));
 }
 
 bool remove_idle(const struct log_dir *d)

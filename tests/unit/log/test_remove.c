@@ -95,8 +95,27 @@ static void leftovers_are_removed_at_the_start(void **state)
     assert_int_equal(list_names(&fx).n_delete, 1);
     assert_int_equal(fixture_open_manager(&fx), 0);
     assert_int_equal(logm_n_found(fx.m), 0);
+    fixture_advance_ms(&fx, 0); /* the first turn */
     fixture_settle(&fx);
     assert_int_equal(list_names(&fx).n, 0);
+    fixture_release(&fx);
+}
+
+/* A start gives the lanes nothing to do: one that fails later can be given up at once. */
+static void a_start_keeps_no_lane_busy(void **state)
+{
+    struct fixture fx;
+
+    fixture_init(&fx, no_journal);
+    fixture_open(&fx);
+    fixture_append(&fx, (struct test_batch){0});
+    log_delete(fx.log);
+    fixture_kill(&fx);
+    assert_int_equal(fixture_open_manager(&fx), 0);
+    assert_int_equal(fx.env.lanes->n_running, 0);
+    logm_close(fx.m, false);
+    fx.m = NULL;
+    assert_int_equal(list_names(&fx).n_delete, 1);
     fixture_release(&fx);
 }
 
@@ -199,6 +218,7 @@ int main(void)
         cmocka_unit_test(the_directory_is_renamed_and_removed_later),
         cmocka_unit_test(long_names_are_cut),
         cmocka_unit_test(leftovers_are_removed_at_the_start),
+        cmocka_unit_test(a_start_keeps_no_lane_busy),
         cmocka_unit_test(the_name_is_free_at_once),
         cmocka_unit_test(a_log_may_go_while_jobs_run),
         cmocka_unit_test(a_failed_rename),
