@@ -114,7 +114,9 @@ int file_pread_full(struct file *f, void *p, size_t n, uint64_t at);         /* 
 int file_pwrite(struct file *f, const void *p, size_t n, uint64_t at);
 /* All or an error; on an error some prefix may have been written and the caller cuts it off. */
 int file_pwritev(struct file *f, const struct piece *pieces, int n_pieces, uint64_t at);
-int file_datasync(struct file *f); /* may block: on a lane. Never repeat one that failed. */
+/* May block: on a lane. One that fails is final: every later one through this struct file, and one that runs at
+ * the same time and ends later, fails the same way. */
+int file_datasync(struct file *f);
 int file_truncate(struct file *f, uint64_t size_bytes);
 int file_reserve(struct file *f, uint64_t at, uint64_t n); /* space for later writes, size unchanged; E_NOSPC */
 int file_size(struct file *f, uint64_t *out);

@@ -329,6 +329,12 @@ static void values_written(struct log_dir *d, enum checkpoint_kind kind)
     }
 }
 
+/* The older file stays, and is only a longer recovery. */
+static bool is_passing(int rc)
+{
+    return rc == E_NOSPC || rc == E_MFILE;
+}
+
 static int write_file(struct vfs *v, struct log_dir *d, enum checkpoint_kind kind,
                       const struct buf *text)
 {
@@ -343,16 +349,19 @@ static void checkpoint_work(struct job *j)
 
     ASSERT_LANE();
     for (int k = 0; k < CHECKPOINT_KINDS; k++) {
-        if (c->kind[k].writing)
-            c->kind[k].rc =
-                write_file(c->d->m->env->vfs, c->d, (enum checkpoint_kind)k, &c->kind[k].text);
+        int rc;
+
+        if (!c->kind[k].writing)
+            continue;
+        rc = write_file(c->d->m->env->vfs, c->d, (enum checkpoint_kind)k, &c->kind[k].text);
+        c->kind[k].rc = is_passing(rc) ? rc : dir_synced(c->d, rc);
     }
 }
 
 static void kind_done(struct checkpoint *c, enum checkpoint_kind kind)
 {
     struct log_dir *d = c->d;
-    int rc = c->kind[kind].rc;
+    int rc = dir_sync_result(d, c->kind[kind].rc);
 
     c->kind[kind].writing = false;
     if (rc == 0) {
@@ -360,7 +369,7 @@ static void kind_done(struct checkpoint *c, enum checkpoint_kind kind)
         values_written(d, kind);
         return;
     }
-    if (rc != E_NOSPC && rc != E_MFILE) {
+    if (!is_passing(rc)) {
         (void)dir_fail(d, "write", checkpoint_files[kind].name, rc); /* sticky */
         return;
     }

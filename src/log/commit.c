@@ -294,6 +294,7 @@ static void commit_work(struct job *j)
         c->rc = journal_write(&c->write);
     if (c->rc == 0 && c->dir_is_missing)
         c->rc = E_NOENT;
+    c->rc = dir_synced(c->d, c->rc);
 }
 
 /* The directory of a log that was deleted while its names were being synced is not missed. */
@@ -342,6 +343,7 @@ static void commit_done(struct job *j)
     ASSERT(c->running);
     if (c->rc == E_NOENT && some_log_is_gone(c))
         c->rc = 0;
+    c->rc = dir_sync_result(d, c->rc);
     if (PLANTED(serve_after_failed_flush))
         c->rc = 0;
     if (c->rc < 0)

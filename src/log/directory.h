@@ -206,6 +206,11 @@ bool collect_names(struct log *l, struct flush_list *list);
  * files that they name. A directory that is not there is passed over, and E_NOENT returned when all
  * the rest is done. */
 int flush_list_sync(struct vfs *v, const char *dir_path, const struct flush_list *list, bool all);
+/* Lane. A job that syncs has ended with rc: a failure is known to the other lane's job at once. Returns rc. */
+int dir_synced(struct log_dir *d, int rc);
+/* Core: what the job's rc means. Once one sync has failed, no other that ends later counts as done: it may have found
+ * the pages that the failed one lost marked clean. */
+int dir_sync_result(const struct log_dir *d, int rc);
 /* The segments of l are flushed below `end`. */
 void recovery_point_moved(struct log *l, int64_t end);
 /* All below `end` is durable. */

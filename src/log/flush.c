@@ -15,7 +15,8 @@
  * Invariant:  a half is freed only by a flush that began after its last entry was planned, and
  *             every log with bytes in it that no earlier flush had covered took part. The indexes
  *             of a segment that ends below the recovery point are on the disk.
- * Failures:   the directory goes offline. An index that can not be opened only holds the recovery
+ * Failures:   the directory goes offline, and what ends on the other lane after the failure does not
+ *             count any more (dir_sync_result). An index that can not be opened only holds the recovery
  *             point back.
  */
 #include "directory.h"
@@ -103,6 +104,7 @@ static void flush_work(struct job *j)
         rc = sync_indexes(f);
     if (rc < 0)
         f->rc = rc;
+    f->rc = dir_synced(f->d, f->rc);
 }
 
 /* ---- what a sync means for a log ------------------------------------------------------------ */
@@ -202,6 +204,7 @@ static void flush_done(struct job *j)
     ASSERT(f->running);
     if (f->rc == E_NOENT && some_log_is_gone(f))
         f->rc = 0;
+    f->rc = dir_sync_result(d, f->rc);
     if (PLANTED(serve_after_failed_flush))
         f->rc = 0;
     if (f->rc < 0)

@@ -95,6 +95,7 @@ struct log_dir {
     struct uuid id;
     struct file *lock;
     bool offline;
+    _Atomic int sync_rc; /* a lane's: of a sync or write there that failed, before its job has ended; 0: none */
     bool was_clean;
     bool full; /* the last append failed with E_NOSPC: said once, until it succeeds */
     struct lane commit_lane; /* fdatasync of the journal or of big commits: never waits behind anything long */

@@ -245,27 +245,34 @@ static int make_file(struct journal *j, struct file *f)
     return rc;
 }
 
-static void make_work(struct job *job)
+static int make(struct journal *j)
 {
-    struct journal *j = CONTAINER_OF(job, struct journal, make_job);
     struct vfs *v = j->d->m->env->vfs;
     char path[DIR_PATH_MAX];
     struct vfs_space space;
+    int rc = vfs_space(v, j->d->path, &space);
+
+    if (rc == 0 && space.free_bytes / 4 < j->file_bytes)
+        rc = E_NOSPC;
+    if (rc == 0)
+        rc = vfs_open(v, dir_file_path(j->d, DIR_JOURNAL_NAME, path),
+                      VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &j->made);
+    if (rc < 0)
+        return rc;
+    rc = make_file(j, j->made);
+    if (rc < 0) /* without a header it is nothing; the next start removes it, too */
+        (void)vfs_unlink(v, path);
+    return rc;
+}
+
+static void make_work(struct job *job)
+{
+    struct journal *j = CONTAINER_OF(job, struct journal, make_job);
 
     ASSERT_LANE();
-    j->make_rc = vfs_space(v, j->d->path, &space);
-    if (j->make_rc == 0 && space.free_bytes / 4 < j->file_bytes)
-        j->make_rc = E_NOSPC;
-    if (j->make_rc < 0)
-        return;
-    dir_file_path(j->d, DIR_JOURNAL_NAME, path);
-    j->make_rc = vfs_open(v, path, VFS_WRITE | VFS_CREATE | VFS_TRUNCATE, &j->made);
-    if (j->make_rc < 0)
-        return;
-    j->make_rc = make_file(j, j->made);
-    if (j->make_rc < 0)
-        (void)vfs_unlink(v,
-                         path); /* without a header it is nothing; the next start removes it, too */
+    j->make_rc = make(j);
+    if (j->make_rc != E_NOSPC)
+        (void)dir_synced(j->d, j->make_rc);
 }
 
 static void make_done(struct job *job)
@@ -276,6 +283,7 @@ static void make_done(struct job *job)
     ASSERT(j->making);
     ASSERT(!j->file);
     j->making = false;
+    j->make_rc = dir_sync_result(j->d, j->make_rc);
     if (j->make_rc == 0)
         j->file = j->made;
     else

@@ -453,6 +453,24 @@ bool logm_quiet(const struct logm *m)
     return waits_idle(m);
 }
 
+int dir_synced(struct log_dir *d, int rc)
+{
+    ASSERT_LANE();
+    if (rc < 0 && rc != E_NOENT && !PLANTED(serve_after_failed_flush)) /* a directory that was deleted meanwhile: the job's done knows */
+        d->sync_rc = rc;
+    return rc;
+}
+
+int dir_sync_result(const struct log_dir *d, int rc)
+{
+    ASSERT_CORE();
+    if (rc < 0)
+        return rc;
+    if (d->sync_rc < 0)
+        MARK(sync_failed_beside);
+    return d->sync_rc;
+}
+
 int dir_fail(struct log_dir *d, const char *what, const char *path, int rc)
 {
     struct log *l, *tmp;

@@ -207,9 +207,8 @@ static int cut(struct recovery *r)
     uint64_t bytes = here(r)->size_bytes - r->position;
     int rc = 0;
 
-    /* What was flushed is not torn: it has rotted, and it is for a person to decide what goes. After an unclean stop a bad end alone
-     * does not prove it: where one lane's flush failed, another's may have moved the recovery point over what was lost. */
-    if (r->expected < r->trusted && (good || l->dir->was_clean)) {
+    /* What was flushed is not torn: it has rotted, and it is for a person to decide what goes. */
+    if (r->expected < r->trusted) {
         errmsg_set(r->msg,
                    "segment %lld is corrupt at position %llu (offset %lld), below the recovery "
                    "point %lld%s",

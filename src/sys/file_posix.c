@@ -6,12 +6,14 @@
  *             write ended.
  * Failures:   a write that makes no progress is E_IO; ENOSPC, EDQUOT and EFBIG are E_NOSPC.
  *             fdatasync is called once: an error of it is final, because the kernel may have
- *             dropped the pages that it could not write.
+ *             dropped the pages that it could not write, and tells it to one caller only. So one
+ *             thread at a time asks, and who asks later, or waited meanwhile, is told the same.
  */
 #include "vfs_posix.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@
 struct posix_file {
     struct file file;
     int fd;
+    pthread_mutex_t sync_lock;
+    int sync_rc; /* of the fdatasync that failed; 0: none did */
 };
 
 static int fd_of(struct file *f)
@@ -44,6 +48,7 @@ struct file *posix_file_new(int fd)
     ASSERT(fd >= 0);
     file_init(&pf->file, &vfs_posix_ops);
     pf->fd = fd;
+    ASSERT(pthread_mutex_init(&pf->sync_lock, NULL) == 0);
     return &pf->file;
 }
 
@@ -126,7 +131,15 @@ int posix_file_pwritev(struct file *f, const struct piece *pieces, int n_pieces,
 
 int posix_file_datasync(struct file *f)
 {
-    return rc_of(fdatasync(fd_of(f)));
+    struct posix_file *pf = CONTAINER_OF(f, struct posix_file, file);
+    int rc;
+
+    pthread_mutex_lock(&pf->sync_lock);
+    if (pf->sync_rc == 0)
+        pf->sync_rc = rc_of(fdatasync(fd_of(f)));
+    rc = pf->sync_rc;
+    pthread_mutex_unlock(&pf->sync_lock);
+    return rc;
 }
 
 int posix_file_truncate(struct file *f, uint64_t size_bytes)
@@ -235,5 +248,6 @@ void posix_file_close(struct file *f)
     struct posix_file *pf = CONTAINER_OF(f, struct posix_file, file);
 
     (void)close(fd_of(f));
+    pthread_mutex_destroy(&pf->sync_lock);
     free(pf);
 }

@@ -12,6 +12,7 @@ struct sim_file {
     char *path;            /* as it was opened */
     uint64_t generation;
     bool writable, has_lock;
+    int sync_rc; /* of the datasync that failed: sticky, as of vfs_posix */
 };
 
 static struct sim_file *file_of(struct file *f)
@@ -289,11 +290,15 @@ int sim_file_datasync(struct file *f)
     struct call c = call_of(sf, SIM_DATASYNC, 0, sf->node->n_ops);
     int rc = begin(sf, &c);
 
-    if (rc < 0)
-        return sim_end(&c, rc);
-    if (c.fault == SIM_LOSE) {
+    if (rc == 0 && sf->sync_rc < 0)
+        return sim_end(&c, sf->sync_rc);
+    if (rc == 0 && c.fault == SIM_LOSE) {
         data_lose(sf->node);
-        return sim_end(&c, c.fault_rc);
+        rc = c.fault_rc;
+    }
+    if (rc < 0) {
+        sf->sync_rc = rc;
+        return sim_end(&c, rc);
     }
     data_sync(sf->node);
     return sim_end(&c, 0);

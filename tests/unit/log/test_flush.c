@@ -1,6 +1,7 @@
 /* The background flush: indexes of sealed segments. */
 #include "log_fixture.h"
 
+#include "directory.h"
 #include "segment.h"
 #include "spy_vfs.h"
 
@@ -99,12 +100,76 @@ static void an_index_that_can_not_be_synced_takes_the_directory_offline(void **s
     end(&fx, spy);
 }
 
+/* Lanes whose jobs begin and end in the order that a test wants. */
+struct slow_lanes {
+    struct lanes lanes;
+    struct job *jobs[8];
+    int n;
+};
+
+static void take_job(struct lanes *l, struct lane *lane, struct job *j)
+{
+    struct slow_lanes *slow = CONTAINER_OF(l, struct slow_lanes, lanes);
+
+    assert_true(slow->n < 8);
+    slow->jobs[slow->n++] = j;
+}
+
+static void work(struct job *j)
+{
+    enum thread_kind before = thread_mark(THREAD_LANE);
+
+    j->work(j);
+    thread_mark(before);
+}
+
+/* One lane's sync fails and loses pages; the other's, which runs at the same time, finds them clean and succeeds. It counts for
+ * nothing, though it ends first: nothing is acknowledged by it, and no recovery point moves. */
+static void a_failed_sync_spoils_what_ends_after_it(void **state)
+{
+    for (int failing = 0; failing < 2; failing++) {
+        uint64_t marks = mark_count("sync_failed_beside");
+        struct slow_lanes slow = {.lanes = {.start = take_job}};
+        struct lanes *before;
+        struct spy_vfs *spy;
+        struct fixture fx;
+
+        begin(&fx, &spy);
+        before = fx.env.lanes;
+        fixture_kill(&fx);
+        fx.env.lanes = &slow.lanes;
+        fixture_open(&fx);
+        spy->only = ".log";
+        fixture_append(&fx, (struct test_batch){0});
+        flush_want(fx.log);
+        logm_turn(fx.m);
+        assert_int_equal(slow.n, 2); /* a commit, a flush */
+        spy_fail(spy, SPY_DATASYNC, 0, E_IO);
+        work(slow.jobs[failing]);
+        assert_true(spy_has_failed(spy));
+        work(slow.jobs[1 - failing]);
+        lanes_job_done(&slow.lanes, slow.jobs[1 - failing]);
+        assert_true(logm_dir_offline(fx.m, 0));
+        assert_int_equal(mark_count("sync_failed_beside"), marks + 1);
+        assert_int_equal(log_high_watermark(fx.log), 0);
+        assert_int_equal(fx.log->recovery_point, 0);
+        lanes_job_done(&slow.lanes, slow.jobs[failing]);
+        assert_int_equal(log_high_watermark(fx.log), 0);
+        logm_close(fx.m, false);
+        fx.m = NULL;
+        fx.env.lanes = before;
+        fixture_open(&fx);
+        end(&fx, spy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexes_are_synced_before_the_recovery_point_passes),
         cmocka_unit_test(an_index_that_can_not_be_opened_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_synced_takes_the_directory_offline),
+        cmocka_unit_test(a_failed_sync_spoils_what_ends_after_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
