@@ -134,7 +134,7 @@ static int load_unclean(struct log *l, int64_t recovery_point, struct errmsg *ms
         errmsg_set(msg, "leader epochs: %s", err_text(rc));
         return rc;
     }
-    return log_recover(l, recovery_point >= 0, msg);
+    return log_recover(l, true, msg);
 }
 
 /* LogLoader: a log that ends before its start was moved to keeps nothing. */

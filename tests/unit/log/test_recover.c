@@ -134,6 +134,25 @@ static void rot_sets_later_segments_aside(void **state)
     assert_int_equal(fixture_count_records(fx), 7);
 }
 
+/* The name of a segment is lost, as by a power cut before anything was flushed: what follows does not belong to the log that is
+ * left, and is kept aside. */
+static void a_gap_between_segments_ends_the_log(void **state)
+{
+    struct fixture *fx = *state;
+
+    fill(fx, "internal.segment.bytes=1000");
+    assert_int_equal(log_n_segments(fx->log), 4);
+    fixture_kill(fx);
+    assert_int_equal(vfs_unlink(fx->env.vfs, fixture_path(fx, 6, ".log")), 0);
+    fixture_open(fx);
+    assert_int_equal(log_end_offset(fx->log), 6);
+    assert_int_equal(log_n_segments(fx->log), 1);
+    assert_true(fixture_exists(fx, fixture_path(fx, 12, ".log.corrupt")));
+    assert_true(fixture_exists(fx, fixture_path(fx, 18, ".log.corrupt")));
+    assert_int_equal(fixture_append(fx, (struct test_batch){.producer_id = 4, .sequence = 6}), 6);
+    assert_int_equal(fixture_count_records(fx), 7);
+}
+
 /* The checksum covers neither the base offset nor the epoch: an offset that does not follow is
  * damage. */
 static void offset_that_does_not_follow_is_damage(void **state)
@@ -395,6 +414,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(zeroes_at_the_end_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(rot_is_kept_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(rot_sets_later_segments_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_gap_between_segments_ends_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(offset_that_does_not_follow_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(rot_below_the_recovery_point_is_not_served, setup,
                                         teardown),
