@@ -165,6 +165,8 @@ int log_offset_of_max_timestamp(struct log *l, int64_t *offset, int64_t *timesta
 /* OffsetForLeaderEpoch: the largest epoch <= the asked one, and where it ends; -1, -1 when unknown (LeaderEpochFileCache). */
 void log_epoch_end(const struct log *l, int32_t epoch, int32_t *found_epoch, int64_t *end_offset);
 int32_t log_epoch_at(const struct log *l, int64_t offset); /* -1 when unknown */
+/* Of the state of idempotent producers: what a clean stop and a start must not change. */
+uint64_t log_producers_digest(const struct log *l);
 
 /* ---- waiting --------------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
  * Owner: struct broker, core thread.
  *
  * In this order: topics by name with their ids, settings and partitions; of each partition that was ever
- * written to, where its log begins and ends and its epochs; then groups. What a process has for itself (sessions, the
+ * written to, where its log begins and ends, its epochs and its producers; then groups. What a process has for itself (sessions, the
  * block of producer ids in use) is not in it.
  */
 #include "parts.h"
@@ -44,6 +44,7 @@ static void add_partition(uint64_t *h, struct broker *b, struct meta_topic *t, i
     add_int(h, log_stable_offset(log));
     add_int(h, (int64_t)log_size_bytes(log));
     add_int(h, log_epoch_at(log, log_end_offset(log) - 1));
+    add_int(h, (int64_t)log_producers_digest(log));
 }
 
 uint64_t broker_digest(struct broker *b)

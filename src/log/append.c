@@ -102,6 +102,7 @@ static void answer_duplicate(struct log_append *a, const struct producer_batch *
     a->append_time_ms = d->timestamp_ms;
 }
 
+/* What is behind a batch that found no space is not looked at: see append_in_turn. */
 static void check_producers(struct log *l, struct log_append *a, const struct append_bytes *w)
 {
     const struct producer_batch *duplicate;
@@ -113,6 +114,9 @@ static void check_producers(struct log *l, struct log_append *a, const struct ap
 
             ASSERT(rc == 0);
         }
+        if (a->origin == LOG_FROM_CLIENT &&
+            held_check(l->producers, &b, clock_mono(l->m->env->clock)))
+            return;
         a->error = producers_check(l->producers, l, &b, a->origin == LOG_FROM_CLIENT, &duplicate,
                                    &a->reason);
         if (a->error)
@@ -231,6 +235,27 @@ static int append(struct log *l, struct log_append *a, const struct append_bytes
     return 0;
 }
 
+/* A client's batch behind one that found no space waits for that one: it gets the same error. */
+static int append_in_turn(struct log *l, struct log_append *a, const struct append_bytes *w,
+                          struct wall now)
+{
+    struct mono at = clock_mono(l->m->env->clock);
+    int rc;
+
+    if (a->origin != LOG_FROM_CLIENT)
+        return append(l, a, w, now);
+    if (held_check(l->producers, &w->first, at)) {
+        MARK(append_held);
+        return E_NOSPC;
+    }
+    rc = append(l, a, w, now);
+    if (rc == 0)
+        held_written(l->producers, &w->first);
+    else if (rc != E_OFFLINE)
+        held_refused(l->producers, &w->first, at);
+    return rc;
+}
+
 int log_append(struct log *l, struct log_append *a)
 {
     struct wall now = clock_wall(l->m->env->clock);
@@ -253,7 +278,7 @@ int log_append(struct log *l, struct log_append *a)
     if (!a->error)
         check_producers(l, a, &w);
     if (!a->error && !a->duplicate)
-        rc = append(l, a, &w, now);
+        rc = append_in_turn(l, a, &w, now);
     if (w.ours)
         chunk_unref(w.chunk);
     return rc;

@@ -231,6 +231,11 @@ void log_bound_moved(struct log *l)
     l->stable_offset = l->high_watermark;
 }
 
+uint64_t log_producers_digest(const struct log *l)
+{
+    return producers_digest(l->producers);
+}
+
 void log_expire_producers(struct log *l, struct wall now)
 {
     producers_expire(l->producers, now, l->m->config->producer_id_expiration_ms);

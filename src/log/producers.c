@@ -43,6 +43,7 @@ void producers_free(struct producers *ps)
     if (!ps)
         return;
     producers_clear(ps);
+    held_release(ps);
     free(ps);
 }
 
@@ -267,4 +268,26 @@ void producers_expire(struct producers *ps, struct wall now, int64_t expiration_
         if (p->txn_first_offset < 0 && now.ms - p->used.ms > expiration_ms)
             forget(ps, p);
     }
+}
+
+static uint64_t mix(uint64_t h, int64_t v)
+{
+    h = (h ^ (uint64_t)v) * 0x9e3779b97f4a7c15u;
+    return h ^ (h >> 29);
+}
+
+uint64_t producers_digest(const struct producers *ps)
+{
+    uint64_t sum = ps->n;
+
+    for (const struct producer *p = ps->by_id; p; p = p->by_id.next) {
+        uint64_t h = mix(mix(mix(1, p->id), p->epoch), p->coordinator_epoch);
+
+        h = mix(mix(h, last_sequence(p)), p->txn_first_offset);
+        h = mix(h, p->timestamp_ms);
+        if (p->n_batches > 0)
+            h = mix(h, p->batches[p->n_batches - 1].last_offset);
+        sum += h; /* whatever the order */
+    }
+    return sum;
 }

@@ -242,10 +242,13 @@ struct producer {
     struct list in_use;                                  /* producers.used, longest unused first */
     UT_hash_handle by_id;
 };
+struct held;
 struct producers {
     struct producer *by_id;
     struct list used;
     uint32_t n;
+    struct held *held; /* held.c: who waits for a batch that was refused, longest ago first */
+    uint32_t n_held, cap_held;
 };
 #define SNAPSHOT_VERSION      1
 #define SNAPSHOT_HEADER_BYTES 10
@@ -267,6 +270,21 @@ void producers_apply(struct producers *ps, const struct batch *b, const uint8_t 
 void producers_expire(struct producers *ps, struct wall now, int64_t expiration_ms);
 void producers_clear(struct producers *ps);
 
+/* The same whenever the state is the same; of a producer's batches the last counts, for a snapshot has no more. */
+uint64_t producers_digest(const struct producers *ps);
+
+/* held.c. A batch was refused for lack of space or handles; a batch was written. */
+void held_refused(struct producers *ps, const struct batch *b, struct mono now);
+void held_written(struct producers *ps, const struct batch *b);
+/* Whether a batch is behind one that was refused, and so is to be refused with the same error. */
+bool held_check(struct producers *ps, const struct batch *b, struct mono now);
+void held_release(struct producers *ps);
+
+/* recall.c. The batches in [from, end), as if they were written now. */
+int producers_replay(struct log *l, struct producers *to, int64_t from, int64_t end);
+/* l->producers is what a snapshot of `end` says: the batches before the last one of each producer, up to five, from the log. */
+int producers_recall(struct log *l, int64_t end);
+
 /* snapshot.c. The .snapshot file. */
 void producers_encode(const struct producers *ps, struct buf *out);
 int producers_decode(struct producers *ps, struct bytes file, struct wall now,
@@ -278,7 +296,8 @@ void snapshot_remove(struct log *l, int64_t offset);
 /* The state at `offset`: the newest valid snapshot at or below it, then the batches from there on.
  */
 int snapshot_load(struct log *l, int64_t offset);
-/* At load: removes snapshots that no segment begins with, but for the newest one. */
+/* At load: removes snapshots that no segment begins with, but for the newest one, and, after an unclean stop, those that
+ * were torn. */
 int snapshot_remove_strays(struct log *l);
 
 /* ---- loading and recovery ------------------------------------------------------------------- */

@@ -74,21 +74,26 @@ static void decode_entry(struct producers *ps, const uint8_t *p, struct wall now
             (int32_t)get_be32(p + 10), (int32_t)get_be32(p + 22), last_offset, timestamp_ms};
 }
 
+static bool is_whole(struct bytes file)
+{
+    if (file.n < SNAPSHOT_HEADER_BYTES || get_be16(file.p) != SNAPSHOT_VERSION)
+        return false;
+    if (crc32c(0, file.p + SNAPSHOT_CRC_FROM, file.n - SNAPSHOT_CRC_FROM) !=
+        get_be32(file.p + SNAPSHOT_CRC_AT))
+        return false;
+    return get_be32(file.p + 6) == (file.n - SNAPSHOT_HEADER_BYTES) / SNAPSHOT_ENTRY_BYTES &&
+           (file.n - SNAPSHOT_HEADER_BYTES) % SNAPSHOT_ENTRY_BYTES == 0;
+}
+
 int producers_decode(struct producers *ps, struct bytes file, struct wall now,
                      int64_t expiration_ms)
 {
     uint32_t count;
 
     producers_clear(ps);
-    if (file.n < SNAPSHOT_HEADER_BYTES || get_be16(file.p) != SNAPSHOT_VERSION)
-        return E_CORRUPT;
-    if (crc32c(0, file.p + SNAPSHOT_CRC_FROM, file.n - SNAPSHOT_CRC_FROM) !=
-        get_be32(file.p + SNAPSHOT_CRC_AT))
+    if (!is_whole(file))
         return E_CORRUPT;
     count = get_be32(file.p + 6);
-    if (count != (file.n - SNAPSHOT_HEADER_BYTES) / SNAPSHOT_ENTRY_BYTES ||
-        (file.n - SNAPSHOT_HEADER_BYTES) % SNAPSHOT_ENTRY_BYTES != 0)
-        return E_CORRUPT;
     for (uint32_t i = 0; i < count; i++)
         decode_entry(ps, file.p + SNAPSHOT_HEADER_BYTES + (size_t)SNAPSHOT_ENTRY_BYTES * i, now,
                      expiration_ms);
@@ -183,12 +188,33 @@ static int list_snapshots(struct log *l, struct offsets *o)
     return rc;
 }
 
+/* They are not synced before a clean stop: after a power cut an older one may be torn as well as the newest. */
+static bool is_torn(struct log *l, int64_t offset)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct buf b;
+    int rc;
+
+    buf_init(&b);
+    rc = vfs_read_all(l->m->env->vfs, log_file_path(l, offset, SNAPSHOT_SUFFIX, path),
+                      SNAPSHOT_BYTES_MAX, &b);
+    if (rc == 0 && !is_whole(bytes_of(b.p, b.n)))
+        rc = E_CORRUPT;
+    buf_release(&b);
+    return rc == E_CORRUPT || rc == E_LIMIT;
+}
+
 int snapshot_remove_strays(struct log *l)
 {
     struct offsets o;
     int rc = list_snapshots(l, &o);
 
     for (int i = 0; rc == 0 && i < o.n; i++) {
+        if (!l->dir->was_clean && is_torn(l, o.p[i])) {
+            MARK(snapshot_torn);
+            snapshot_remove(l, o.p[i]);
+            continue;
+        }
         if (log_segment_at_base(l, o.p[i]) || o.p[i] == l->extra_snapshots[0])
             continue;
         if (l->extra_snapshots[0] < 0 && o.p[i] <= l->end_offset &&
@@ -244,38 +270,16 @@ static int load_newest(struct log *l, int64_t offset, int64_t *from)
     return rc;
 }
 
-struct replay {
-    struct log *l;
-    struct buf buf;
-    struct wall now;
-};
-
-static int replay_batch(void *arg, struct segment *s, const struct batch *b, uint64_t position)
-{
-    struct replay *r = arg;
-    struct batch whole = *b;
-    int rc = 0;
-
-    if (b->producer_id < 0)
-        return 0;
-    if (b->attributes & BATCH_CONTROL)
-        rc = segment_read_batch(s, position, b->total_bytes, &r->buf, &whole);
-    if (rc == 0)
-        producers_apply(r->l->producers, &whole, r->buf.p, (struct wall){NO_TIMESTAMP});
-    return rc;
-}
-
 int snapshot_load(struct log *l, int64_t offset)
 {
-    struct replay r = {.l = l};
     int64_t from;
     int rc = load_newest(l, offset, &from);
 
-    buf_init(&r.buf);
+    if (rc == 0 && from <= offset)
+        rc = producers_recall(l, from);
     if (rc == 0 && from < offset)
-        rc = log_walk(l, from, offset, replay_batch, &r);
+        rc = producers_replay(l, l->producers, from, offset);
     producers_expire(l->producers, clock_wall(l->m->env->clock),
                      l->m->config->producer_id_expiration_ms);
-    buf_release(&r.buf);
     return rc;
 }

@@ -2,6 +2,7 @@
 #include "log_fixture.h"
 
 #include "segment.h"
+#include "spy_vfs.h"
 
 static int setup(void **state)
 {
@@ -128,6 +129,141 @@ static void state_outlives_restarts(void **state)
         fixture_kill(fx);
         assert_int_equal(vfs_remove_tree(fx->env.vfs, FIXTURE_DIR), 0);
     }
+}
+
+/* A client repeats all that was in flight when the broker stopped: up to five batches are known, though a snapshot has one, wherever
+ * segments end. */
+static void five_repeats_are_known_after_a_restart(void **state)
+{
+    struct fixture *fx = *state;
+
+    for (int way = 0; way < 4; way++) {
+        fixture_topic(fx, (const char *[]){way % 2 ? "internal.segment.bytes=300"
+                                                   : "internal.segment.bytes=100000",
+                                           "index.interval.bytes=10", NULL});
+        fixture_open(fx);
+        for (int i = 0; i < 10; i++) {
+            fixture_append(fx, from(1, 0, 2 * i, 2));
+            fixture_append(fx, from(2, 3, i, 1));
+        }
+        if (way < 2)
+            fixture_stop(fx);
+        else
+            fixture_kill(fx);
+        fixture_open(fx);
+        for (int i = 5; i < 10; i++) {
+            assert_int_equal(fixture_append(fx, from(1, 0, 2 * i, 2)), 3 * i);
+            assert_int_equal(fixture_append(fx, from(2, 3, i, 1)), 3 * i + 2);
+        }
+        assert_int_equal(log_end_offset(fx->log), 30);
+        assert_int_equal(fixture_append_error(fx, from(1, 0, 20, 1)), KE_NONE);
+        fixture_kill(fx);
+        assert_int_equal(vfs_remove_tree(fx->env.vfs, FIXTURE_DIR), 0);
+    }
+}
+
+/* The state that counts is the same before a stop and after the start. */
+static void the_digest_outlives_a_restart(void **state)
+{
+    struct fixture *fx = *state;
+    uint64_t before, other;
+
+    fixture_open(fx);
+    fixture_append(fx, from(1, 0, 0, 3));
+    other = log_producers_digest(fx->log);
+    fixture_append(fx, from(2, 5, 0, 1));
+    fixture_append(fx, from(1, 0, 3, 1));
+    before = log_producers_digest(fx->log);
+    assert_true(before != other);
+    fixture_stop(fx);
+    fixture_open(fx);
+    assert_true(log_producers_digest(fx->log) == before);
+    fixture_append(fx, from(1, 0, 4, 1));
+    assert_true(log_producers_digest(fx->log) != before);
+}
+
+static int append_rc(struct fixture *fx, struct test_batch tb)
+{
+    struct log_append a;
+
+    return fixture_append_as(fx, LOG_FROM_CLIENT, tb, &a);
+}
+
+/* What was sent behind a batch that found no space finds none either, until that one is written: the log is in the order of the
+ * sequences, and the producer is never out of order. */
+static void what_is_behind_a_refused_batch_is_refused(void **state)
+{
+    struct fixture *fx = *state;
+    struct spy_vfs *spy = spy_vfs_new(fx->env.vfs);
+
+    fx->env.vfs = &spy->vfs;
+    spy->only = ".log";
+    fixture_open(fx);
+    spy_fail(spy, SPY_WRITE, 0, E_NOSPC);
+    assert_int_equal(append_rc(fx, from(1, 0, 0, 2)), E_NOSPC);
+    assert_true(spy_has_failed(spy));
+    for (int i = 1; i < 5; i++)
+        assert_int_equal(append_rc(fx, from(1, 0, 2 * i, 2)), E_NOSPC);
+    fixture_append(fx, from(2, 0, 0, 1)); /* another one has to do with none of it */
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(fixture_append(fx, from(1, 0, 2 * i, 2)), 1 + 2 * i);
+    /* Of one that is known, in the middle. */
+    spy_fail(spy, SPY_WRITE, 1, E_NOSPC);
+    assert_int_equal(append_rc(fx, from(1, 0, 10, 1)), 0);
+    assert_int_equal(append_rc(fx, from(1, 0, 11, 1)), E_NOSPC);
+    assert_int_equal(append_rc(fx, from(1, 0, 12, 1)), E_NOSPC);
+    fixture_append(fx, from(1, 0, 10, 1)); /* a repeat of what is there */
+    fixture_append(fx, from(1, 0, 11, 1));
+    fixture_append(fx, from(1, 0, 12, 1));
+    fixture_kill(fx);
+    fx->env.vfs = spy->under;
+    spy_vfs_free(spy);
+}
+
+/* A new epoch, or a long time, and nothing is waited for any more. */
+static void a_refused_batch_is_not_waited_for_for_ever(void **state)
+{
+    struct producers *ps = producers_new();
+    struct batch b = {.producer_id = 7, .producer_epoch = 1, .base_sequence = INT32_MAX};
+    struct batch behind = b, newer = b;
+
+    behind.base_sequence = 3; /* it wraps */
+    newer.producer_epoch = 2;
+    newer.base_sequence = 5;
+    held_refused(ps, &b, (struct mono){0});
+    assert_false(held_check(ps, &b, (struct mono){1}));
+    assert_true(held_check(ps, &behind, (struct mono){1}));
+    held_refused(ps, &behind, (struct mono){1});
+    assert_true(held_check(ps, &behind, (struct mono){2}));
+    assert_false(held_check(ps, &behind, (struct mono){600 * 1000000000LL + 1}));
+    held_refused(ps, &b, (struct mono){0});
+    assert_false(held_check(ps, &newer, (struct mono){1}));
+    assert_int_equal(ps->n_held, 0);
+    for (int i = 0; i < 3000; i++) {
+        b.producer_id = i;
+        held_refused(ps, &b, (struct mono){i});
+    }
+    assert_int_equal(ps->n_held, 1000);
+    behind.producer_id = 1999;
+    assert_false(held_check(ps, &behind, (struct mono){3000}));
+    behind.producer_id = 2000;
+    assert_true(held_check(ps, &behind, (struct mono){3000}));
+    producers_free(ps);
+}
+
+/* Of a power cut: an older one is torn as well as the newest. */
+static void older_torn_snapshots_are_removed(void **state)
+{
+    struct fixture *fx = *state;
+    int64_t base;
+
+    fill(fx);
+    base = fx->log->segments[1]->base_offset;
+    fixture_kill(fx);
+    fixture_truncate(fx, fixture_path(fx, base, ".snapshot"), 0);
+    fixture_open(fx);
+    assert_false(fixture_exists(fx, fixture_path(fx, base, ".snapshot")));
+    check_goes_on(fx);
 }
 
 /* A snapshot that is torn is skipped: the one before it, and a longer replay. */
@@ -284,6 +420,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(sequences_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(epochs_fence, setup, teardown),
         cmocka_unit_test_setup_teardown(state_outlives_restarts, setup, teardown),
+        cmocka_unit_test_setup_teardown(five_repeats_are_known_after_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_digest_outlives_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_behind_a_refused_batch_is_refused, setup, teardown),
+        cmocka_unit_test(a_refused_batch_is_not_waited_for_for_ever),
+        cmocka_unit_test_setup_teardown(older_torn_snapshots_are_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(torn_snapshot_is_skipped, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshot_has_kafkas_layout, setup, teardown),
         cmocka_unit_test(bad_snapshots_are_refused),
