@@ -70,11 +70,11 @@ class Member:
 class ConfluentMember(Member):
     """Of librdkafka."""
 
-    def __init__(self, address, group, topic):
+    def __init__(self, address, group, topic, options=None):
         super().__init__()
         self.consumer = confluent_kafka.Consumer({
             "bootstrap.servers": address, "group.id": group, "auto.offset.reset": "earliest",
-            "enable.auto.commit": False, "heartbeat.interval.ms": 300})
+            "enable.auto.commit": False, "heartbeat.interval.ms": 300, **(options or {})})
         self.consumer.subscribe([topic], on_assign=self.assigned, on_revoke=self.revoked)
         self.thread.start()
 
