@@ -157,10 +157,19 @@ struct wire_field_info {
     bool pointer;                      /* a nullable struct */
     int16_t version_min, version_max;
     int16_t nullable_min, nullable_max; /* min > max: never null */
+    int16_t tagged_min, tagged_max;     /* min > max: never a tagged field */
+    const char *json_name;              /* as in Kafka's JSON */
 };
 /* What M_dump and wire_message_info.fill do for a message of this shape. */
 void wire_dump(const struct wire_struct_info *info, const void *m, struct buf *out,
                int16_t version);
+/* The message as Kafka's generated JsonConverter classes and Jackson print it: camelCase names, bytes
+ * in base64, tagged fields only where they differ from their default. Before a bytes field is
+ * written, `instead` (NULL: never) may write something else and return true. */
+typedef bool wire_json_instead(void *arg, const char *json_name, struct bytes value,
+                               struct buf *out);
+void wire_json(const struct wire_struct_info *info, const void *m, struct buf *out, int16_t version,
+               wire_json_instead *instead, void *arg);
 void wire_fill(const struct wire_struct_info *info, void *m, struct rng *rng, struct arena *arena,
                int16_t version);
 

@@ -91,5 +91,8 @@ def field_row(struct, each):
         spec.versions.last,
         spec.nullable.first,
         spec.nullable.last,
+        spec.tagged.first,
+        spec.tagged.last,
+        f'"{spec.name[0].lower() + spec.name[1:]}"',
     ]
     return "{" + ", ".join(map(str, words)) + "}"

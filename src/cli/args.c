@@ -34,6 +34,7 @@ static const char help[] =
     "Barnabas " BARNABAS_VERSION ", a Kafka-compatible broker for one machine.\n"
     "\n"
     "usage: barnabas [server.properties] [options]\n"
+    "       barnabas dump-log [options] FILE...       prints what is in a log's files\n"
     "\n"
     "Without a file of settings it listens on localhost:9092, for this machine only, and keeps\n"
     "its data in ./barnabas-data. There is no setup: an empty directory is made ready at the "

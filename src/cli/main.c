@@ -1,9 +1,11 @@
 /* barnabas: the command.
  *
- * Happy path: arguments -> settings -> serve, until it is told to stop.
+ * Happy path: arguments -> settings -> serve, until it is told to stop. Or, where the first word is
+ *             a tool's name: the tool.
  */
 #include "args.h"
 #include "api.h"
+#include "inspect.h"
 #include "serve.h"
 #include "settings.h"
 
@@ -55,12 +57,38 @@ static void print_apis(void)
     buf_release(&text);
 }
 
+static const struct {
+    const char *name;
+    int (*run)(struct vfs *v, char **argv, FILE *out, FILE *err);
+} tools[] = {
+    {"dump-log", inspect_dump_main},
+};
+
+/* The exit code, or -1 where the first word names no tool. */
+static int run_tool(char **argv)
+{
+    int exit_code = -1;
+
+    for (size_t i = 0; argv[1] && i < ARRAY_SIZE(tools); i++) {
+        struct vfs *vfs;
+
+        if (strcmp(argv[1], tools[i].name) != 0)
+            continue;
+        vfs = vfs_posix_new();
+        exit_code = tools[i].run(vfs, argv + 2, stdout, stderr);
+        vfs_posix_free(vfs);
+    }
+    return exit_code;
+}
+
 int main(int argc, char **argv)
 {
     struct errmsg msg = {0};
     struct args a;
-    int exit_code;
+    int exit_code = run_tool(argv);
 
+    if (exit_code >= 0)
+        return exit_code;
     tune_memory();
     setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0);
     if (args_parse(&a, argc, argv, &msg) < 0) {
