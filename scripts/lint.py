@@ -18,7 +18,7 @@ SYSTEM_HEADERS = {
     "uv.h": {"net", "admin", "cli", "sys/lanes_uv.c"},
     "zstd.h": {"codec"}, "zlib.h": {"codec"}, "snappy-c.h": {"codec"}, "lz4.h": {"codec"},
     "lz4hc.h": {"codec"}, "lz4frame.h": {"codec"}, "isa-l.h": {"codec"}, "isa-l/crc.h": {"codec"},
-    "re2/re2.h": {"regex/re2_shim.cc"},
+    "re2/re2.h": {"regex/re2_shim.cc"}, "xxhash.h": {"group/topic_hash.c"},
     "pthread.h": {"sys"}, "threads.h": {"sys"}, "fcntl.h": {"sys", "net"}, "sys/stat.h": {"sys"},
     "sys/statvfs.h": {"sys"}, "sys/file.h": {"sys"}, "sys/vfs.h": {"sys"}, "dirent.h": {"sys"},
     "time.h": {"sys"}, "sys/time.h": {"sys"}, "sys/random.h": {"sys"}, "sys/mman.h": set(),
