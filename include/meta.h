@@ -153,6 +153,20 @@ struct meta_more_partitions {
 /* ReplicationControlManager.createPartitions: checks in its order, with its errors. */
 int meta_create_partitions(struct meta *m, struct meta_topic *t, const struct meta_more_partitions *more, int16_t *error,
                            struct errmsg *why);
+/* Whether these can be one partition's replicas, on a cluster of this node alone: a kafka_error. */
+int16_t meta_check_replicas(const struct meta *m, const struct meta_assignment *a, struct errmsg *why);
+/* FeatureUpdate.UpgradeType */
+enum meta_feature_upgrade { META_FEATURE_UPGRADE = 1, META_FEATURE_SAFE_DOWNGRADE = 2, META_FEATURE_UNSAFE_DOWNGRADE = 3 };
+struct meta_feature_update {
+    struct str name;
+    int16_t level;
+    enum meta_feature_upgrade type;
+};
+/* Finalizes levels, all or none (FeatureControlManager.updateFeatures). */
+int meta_update_features(struct meta *m, const struct meta_feature_update *updates, int n, bool validate_only, int16_t *error,
+                         struct errmsg *why);
+/* Takes a broker's registration away. Ours comes back with the next start (ClusterControlManager). */
+int meta_unregister_broker(struct meta *m, int32_t broker_id, int16_t *error, struct errmsg *why);
 /* AlterConfigOp.OpType */
 enum meta_config_op { META_CONFIG_SET = 0, META_CONFIG_DELETE = 1, META_CONFIG_APPEND = 2, META_CONFIG_SUBTRACT = 3 };
 struct meta_config_change {

@@ -110,6 +110,16 @@ void api_alter_configs_handle(struct request *rq);
 void api_incremental_alter_configs_handle(struct request *rq);
 /* config_resources.c */
 void api_list_config_resources_handle(struct request *rq);
+/* log_dirs.c */
+void api_describe_log_dirs_handle(struct request *rq);
+/* leaders.c */
+void api_elect_leaders_handle(struct request *rq);
+void api_alter_partition_reassignments_handle(struct request *rq);
+void api_list_partition_reassignments_handle(struct request *rq);
+/* quorum.c */
+void api_describe_quorum_handle(struct request *rq);
+void api_update_features_handle(struct request *rq);
+void api_unregister_broker_handle(struct request *rq);
 /* produce.c */
 void api_produce_handle(struct request *rq);
 void api_init_producer_id_handle(struct request *rq);

@@ -215,8 +215,19 @@ static void apply_register_broker(struct meta *m, const void *record, int64_t of
 {
     const struct register_broker_record *r = record;
 
+    if (r->broker_id != m->node_id)
+        return;
+    m->broker_epoch = r->broker_epoch;
+    m->registered = true;
+}
+
+/* The epoch stays: what this broker writes goes on under it until the next start. */
+static void apply_unregister_broker(struct meta *m, const void *record, int64_t offset)
+{
+    const struct unregister_broker_record *r = record;
+
     if (r->broker_id == m->node_id)
-        m->broker_epoch = r->broker_epoch;
+        m->registered = false;
 }
 
 static void apply_producer_ids(struct meta *m, const void *record, int64_t offset)
@@ -276,6 +287,7 @@ static const struct row {
     void (*apply)(struct meta *m, const void *record, int64_t offset);
 } rows[] = {
     {RECORD_REGISTER_BROKER, false, apply_register_broker},
+    {RECORD_UNREGISTER_BROKER, false, apply_unregister_broker},
     {RECORD_TOPIC, false, apply_topic},
     {RECORD_PARTITION, false, apply_partition},
     {RECORD_CONFIG, false, apply_config},

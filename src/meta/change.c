@@ -103,3 +103,27 @@ int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count)
     ASSERT(IMPLIES(rc == 0, m->producer_id_next == *first + *count));
     return rc;
 }
+
+int meta_unregister_broker(struct meta *m, int32_t broker_id, int16_t *error, struct errmsg *why)
+{
+    struct meta_refusal refusal = {error, why};
+    struct unregister_broker_record r;
+    struct statelog_proposal p;
+    int rc;
+
+    ASSERT(m->magic == META_MAGIC);
+    *error = KE_NONE;
+    if (broker_id != m->node_id || !m->registered) {
+        meta_refuse(&refusal, KE_BROKER_ID_NOT_REGISTERED,
+                    "Broker ID %d is not currently registered", broker_id);
+        return 0;
+    }
+    unregister_broker_record_init(&r);
+    r.broker_id = broker_id;
+    r.broker_epoch = m->broker_epoch;
+    statelog_proposal_init(&p);
+    meta_proposal_put(&p, RECORD_UNREGISTER_BROKER, 0, &r);
+    rc = meta_propose(m, &p);
+    statelog_proposal_release(&p);
+    return rc;
+}

@@ -92,6 +92,16 @@ bool meta_check_assignment(const struct meta *m, const struct meta_assignment *a
     return ok;
 }
 
+int16_t meta_check_replicas(const struct meta *m, const struct meta_assignment *a,
+                            struct errmsg *why)
+{
+    int16_t error = KE_NONE;
+    struct meta_refusal r = {&error, why};
+
+    meta_check_assignment(m, a, &r);
+    return error;
+}
+
 /* Each of 0..n-1 must be there once, in any order. */
 static bool check_partitions_named(const struct meta_new_topic *t, struct meta_refusal *r)
 {

@@ -14,6 +14,7 @@
 /* MetadataRecordType: what we read or write of it. */
 enum meta_record_type {
     RECORD_REGISTER_BROKER = 0,
+    RECORD_UNREGISTER_BROKER = 1,
     RECORD_TOPIC = 2,
     RECORD_PARTITION = 3,
     RECORD_CONFIG = 4,
@@ -69,6 +70,7 @@ struct meta {
     struct meta_feature *features; /* names owned */
     int n_features;
     int64_t broker_epoch;
+    bool registered;
     int64_t producer_id_next;
 
     bool loading;
@@ -136,8 +138,11 @@ void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal
  * returns 0. */
 int meta_propose(struct meta *m, struct statelog_proposal *p);
 
+/* ---- features.c */
+struct meta_feature *meta_feature_find(const struct meta *m, struct str name); /* NULL */
+const struct meta_feature_range *meta_feature_range_of(struct str name);       /* NULL */
+
 /* ---- start.c: what each start writes */
 int meta_start(struct meta *m, const struct meta_options *options, struct errmsg *msg);
-struct meta_feature *meta_feature_find(const struct meta *m, struct str name); /* NULL */
 
 #endif

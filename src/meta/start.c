@@ -13,44 +13,17 @@
  */
 #include "internal.h"
 
-const struct meta_feature_range meta_supported_features[] = {
-    {"group.version", 0, 1},
-    {"kraft.version", 0, 1},
-    {"metadata.version", 7, META_FEATURE_METADATA_VERSION},
-    {"share.version", 0, 2},
-    {"streams.version", 0, 1},
-    {"transaction.version", 0, 2},
-    {"eligible.leader.replicas.version", 0, 1},
-};
-const int meta_n_supported_features = ARRAY_SIZE(meta_supported_features);
-
 /* Finalized in a new log, in the order that Kafka's format writes. kraft.version is 0, which is not
  * written. */
 static const char *const finalized[] = {"metadata.version", "eligible.leader.replicas.version",
                                         "group.version",    "share.version",
                                         "streams.version",  "transaction.version"};
 
-struct meta_feature *meta_feature_find(const struct meta *m, struct str name)
-{
-    for (int i = 0; i < m->n_features; i++)
-        if (str_is(name, m->features[i].name))
-            return &m->features[i];
-    return NULL;
-}
-
-static const struct meta_feature_range *range_of(const char *name)
-{
-    for (int i = 0; i < meta_n_supported_features; i++)
-        if (!strcmp(meta_supported_features[i].name, name))
-            return &meta_supported_features[i];
-    return NULL;
-}
-
 static int check_levels(const struct meta *m, struct errmsg *msg)
 {
     for (int i = 0; i < m->n_features; i++) {
         const struct meta_feature *f = &m->features[i];
-        const struct meta_feature_range *range = range_of(f->name);
+        const struct meta_feature_range *range = meta_feature_range_of(str_of(f->name));
 
         if (!range || f->level > range->max) {
             errmsg_set(msg, "the metadata has %s at level %d, newer than this broker reads (%d)",
@@ -84,11 +57,17 @@ static int lead(struct meta *m)
     return rc;
 }
 
+/* A log of an older Kafka's is raised to our levels. In one that has our metadata.version the others are what an administrator
+ * chose. */
 static void put_levels(const struct meta *m, struct statelog_proposal *p)
 {
+    const struct meta_feature *version = meta_feature_find(m, STR("metadata.version"));
+
+    if (version && version->level == META_FEATURE_METADATA_VERSION)
+        return;
     for (size_t i = 0; i < ARRAY_SIZE(finalized); i++) {
         const struct meta_feature *have = meta_feature_find(m, str_of(finalized[i]));
-        int16_t level = range_of(finalized[i])->max;
+        int16_t level = meta_feature_range_of(str_of(finalized[i]))->max;
         struct feature_level_record r;
 
         if (have && have->level >= level)
