@@ -242,7 +242,7 @@ static int64_t value_now(const struct log *l, enum checkpoint_kind kind)
     switch (kind) {
     case CHECKPOINT_RECOVERY:
         ASSERT(l->recovery_point <= l->end_offset);
-        return l->recovery_point;
+        return MIN(l->recovery_point, l->indexed_point);
     case CHECKPOINT_START:
         return l->start_offset > log_segment_base_of(l, l->start_offset) ? l->start_offset
                                                                          : CHECKPOINT_NONE;

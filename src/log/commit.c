@@ -26,7 +26,8 @@
 /* Synced past the written recovery points: what a start after a kill reads again. */
 #define COMMIT_UNNOTED_BYTES     (64u << 20)
 
-#define VOLATILE_UNFLUSHED_BYTES (32u << 20) /* of one log that is not durable */
+#define VOLATILE_UNFLUSHED_BYTES     (32u << 20)  /* of one log that is not durable */
+#define VOLATILE_UNFLUSHED_BYTES_ALL (128u << 20) /* of all of them in a log directory */
 
 struct parts {
     struct commit_part *p;
@@ -101,10 +102,15 @@ static void appended_volatile(struct log *l, uint32_t n_bytes, int32_t n_records
     checkpoint_note(l->dir, CHECKPOINT_WATERMARK);
     l->appended_since_flush += n_records;
     l->bytes_since_flush += n_bytes;
+    l->dir->volatile_bytes += n_bytes;
     if (l->appended_since_flush >= l->config.flush_messages)
         flush_want(l);
     if (l->bytes_since_flush >= VOLATILE_UNFLUSHED_BYTES)
         flush_want_noted(l);
+    if (l->dir->volatile_bytes >= VOLATILE_UNFLUSHED_BYTES_ALL) {
+        MARK(flush_of_all_volatile);
+        flush_want_all(l->dir);
+    }
 }
 
 void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t n_bytes,
@@ -145,6 +151,13 @@ void commit_named(struct log *l)
 {
     ASSERT_CORE();
     mark_dirty(l);
+}
+
+void commit_recovered(struct log *l)
+{
+    ASSERT_CORE();
+    mark_dirty(l);
+    flush_want_noted(l);
 }
 
 void commit_config_changed(struct log *l, bool was_durable)
@@ -316,22 +329,13 @@ static void commit_count(struct commit *c)
         metric_add(m, M_log_commit_journal_bytes_total, (int64_t)c->taken.total_bytes);
 }
 
+/* A commit does not wait for indexes, and without them no recovery point is noted: the flush lane follows. */
 static void note_synced(struct commit *c)
 {
     if (c->journaled || c->unnoted_bytes < COMMIT_UNNOTED_BYTES)
         return;
     c->unnoted_bytes = 0;
-    checkpoint_want(c->d, CHECKPOINT_RECOVERY);
-}
-
-/* A commit does not wait for indexes: the flush lane follows. */
-static void segments_synced(struct log *l, int64_t end)
-{
-    int64_t bound = log_indexes_synced(l);
-
-    recovery_point_moved(l, MIN(end, bound));
-    if (bound < end)
-        flush_want(l);
+    flush_tick(c->d);
 }
 
 static void commit_done(struct job *j)
@@ -356,7 +360,7 @@ static void commit_done(struct job *j)
                 continue;
             flushed_moved(cl->l, cl->end);
             if (cl->synced)
-                segments_synced(cl->l, cl->end);
+                recovery_point_moved(cl->l, cl->end);
         }
         note_synced(c);
         commit_count(c);

@@ -349,9 +349,10 @@ int dir_unmark(struct log_dir *d, struct errmsg *msg)
     char path[DIR_PATH_MAX];
     int rc = vfs_unlink(v, dir_file_path(d, DIR_MARKER_NAME, path));
 
-    if (rc == E_NOENT)
+    if (rc == E_NOENT && d->n_entries == 0)
         return 0;
-    if (rc == 0)
+    /* Of what an unclean stop left, the names may not be durable, and it will be served. */
+    if (rc == 0 || rc == E_NOENT)
         rc = vfs_sync_dir(v, d->path);
     if (rc < 0)
         errmsg_set(msg, "%s can not be removed: %s", path, err_text(rc));

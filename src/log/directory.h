@@ -198,6 +198,7 @@ void flush_drop_log(struct log *l);
 void flush_tick(struct log_dir *d);
 void flush_want(struct log *l);
 void flush_want_noted(struct log *l); /* and recovery points are written when it has ended */
+void flush_want_all(struct log_dir *d); /* likewise, every dirty log */
 void flush_note_age(struct log *l); /* first unflushed byte of a log that is not durable */
 void flush_timer_fire(struct timer *t);
 /* Shared by the two: names of l that are not durable yet. True when this job is to sync some. */

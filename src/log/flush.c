@@ -7,17 +7,17 @@
  *             - a journal half that is full: all that it covers;
  *             - flush.messages > 1 and flush.ms: one log;
  *             - the checkpoint's interval: durable logs, and logs that have rolled;
- *             - a commit that synced a log that has rolled: its indexes;
+ *             - commits that synced many bytes in segments: their indexes;
  *             - a clean stop: everything.
  * Happy path: flush_start takes the logs and the ends that they have now -> the lane syncs segments
- *             and the indexes of sealed ones -> done: recovery points and flushed offsets move to
- *             those ends, the half is free, the checkpoint of the recovery points is written.
+ *             and their indexes -> done: recovery points and flushed offsets move to those ends, the
+ *             half is free, the checkpoint of the recovery points is written.
  * Invariant:  a half is freed only by a flush that began after its last entry was planned, and
  *             every log with bytes in it that no earlier flush had covered took part. The indexes
- *             of a segment that ends below the recovery point are on the disk.
+ *             hold all below indexed_point, on the disk; no recovery point past it is noted.
  * Failures:   the directory goes offline, and what ends on the other lane after the failure does not
- *             count any more (dir_sync_result). An index that can not be opened only holds the recovery
- *             point back.
+ *             count any more (dir_sync_result). An index that can not be written or opened only holds
+ *             indexed_point back.
  */
 #include "directory.h"
 
@@ -25,6 +25,7 @@ struct flush_log {
     struct log *l; /* NULL: gone meanwhile */
     int64_t end;
     bool names;
+    bool indexes; /* all of its entries are in the files */
 };
 struct flush {
     struct log_dir *d;
@@ -133,8 +134,16 @@ void recovery_point_moved(struct log *l, int64_t end)
         log_flushed(l, end);
         checkpoint_note(l->dir, CHECKPOINT_RECOVERY);
     }
-    if (l->recovery_point == l->end_offset)
+    if (l->recovery_point == l->end_offset && l->indexed_point == l->end_offset)
         list_remove(&l->in_dirty);
+}
+
+static void indexed_point_moved(struct log *l, int64_t end)
+{
+    if (end <= l->indexed_point)
+        return;
+    l->indexed_point = end;
+    checkpoint_note(l->dir, CHECKPOINT_RECOVERY);
 }
 
 /* ---- beginning and ending ------------------------------------------------------------------- */
@@ -151,7 +160,7 @@ static void flush_take(struct flush *f, struct log *l)
     *fl = (struct flush_log){.l = l, .end = l->end_offset};
     fl->names = collect_names(l, &f->list);
     log_collect_flush(l, &f->list);
-    log_collect_indexes(l, &f->list);
+    fl->indexes = log_collect_indexes(l, &f->list);
     l->in_flush = true;
     l->flush_wanted = false;
     l->appended_since_flush = 0;
@@ -179,7 +188,11 @@ static void log_flush_done(struct flush *f, const struct flush_log *fl)
     struct log *l = fl->l;
 
     flushed_moved(l, fl->end);
-    recovery_point_moved(l, f->indexes_left ? MIN(fl->end, log_indexes_synced(l)) : fl->end);
+    if (fl->indexes && !f->indexes_left)
+        indexed_point_moved(l, fl->end);
+    else
+        checkpoint_note(l->dir, CHECKPOINT_RECOVERY); /* again at the next interval */
+    recovery_point_moved(l, fl->end);
     if (!list_empty(&l->in_dirty)) {
         l->first_unflushed = f->begun;
         flush_note_age(l);
@@ -270,9 +283,17 @@ void flush_want_noted(struct log *l)
     l->dir->flush->then_checkpoint = true;
 }
 
+void flush_want_all(struct log_dir *d)
+{
+    ASSERT_CORE();
+    d->volatile_bytes = 0;
+    d->flush->all_wanted = !list_empty(&d->dirty);
+    d->flush->then_checkpoint = d->flush->all_wanted;
+}
+
 static bool has_rolled(const struct log *l)
 {
-    return log_segment_base_of(l, l->end_offset) > l->recovery_point;
+    return log_segment_base_of(l, l->end_offset) > MIN(l->recovery_point, l->indexed_point);
 }
 
 void flush_tick(struct log_dir *d)
@@ -283,7 +304,8 @@ void flush_tick(struct log_dir *d)
     {
         struct log *l = CONTAINER_OF(it, struct log, in_dirty);
 
-        if (l->recovery_point < l->end_offset && (l->config.durable || has_rolled(l)))
+        if (MIN(l->recovery_point, l->indexed_point) < l->end_offset &&
+            (l->config.durable || has_rolled(l)))
             flush_want(l);
     }
     if (f->any_wanted)
@@ -344,10 +366,9 @@ void logm_flush_all(struct logm *m)
 
         if (d->offline)
             continue;
-        d->flush->all_wanted = !list_empty(&d->dirty);
+        flush_want_all(d);
         for (int k = 0; k < CHECKPOINT_KINDS; k++)
             checkpoint_want(d, (enum checkpoint_kind)k);
-        d->flush->then_checkpoint = d->flush->all_wanted;
     }
 }
 

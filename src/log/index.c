@@ -155,19 +155,6 @@ int index_flush(struct index *x, const struct segment *s)
     return rc;
 }
 
-int index_sync(const struct index *x, const struct segment *s)
-{
-    char path[SEGMENT_PATH_MAX];
-    struct file *f;
-    int rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_READ, &f);
-
-    if (rc < 0)
-        return rc == E_NOENT ? 0 : rc;
-    rc = file_datasync(f);
-    file_unref(f);
-    return rc;
-}
-
 /* Room for one more waiting entry. Where the run cannot be written now, the entry is done without:
  * a sparse index may be sparser still, and the end of the segment (segment_seal) sees to it that
  * the last one is there. */
@@ -299,7 +286,7 @@ int index_get_time(struct index_reader *r, uint32_t i, struct time_entry *out)
 
 /* ---- how much of it can be what an append made ---------------------------------------------- */
 
-#define SOUND_BYTES 12288 /* read at a time: whole entries of both kinds */
+#define SOUND_BYTES 98304 /* read at a time: whole entries of both kinds */
 
 struct sound {
     const struct segment *s;

@@ -65,7 +65,8 @@ struct log {
 
     /* directory half */
     int64_t flushed_offset;    /* below it everything is durable; what a commit moves */
-    int64_t recovery_point;    /* below it the *segment files* are flushed: the checkpointed one; <= flushed_offset */
+    int64_t recovery_point;    /* below it the *segment files* are flushed; <= flushed_offset */
+    int64_t indexed_point;     /* below it so are the indexes. The checkpoint says the lower of the two */
     int64_t high_watermark;
     int64_t stable_offset;
     bool deleted;
@@ -105,6 +106,7 @@ struct log_dir {
     struct journal *journal; /* NULL until the first durable append, and where log.journal.bytes is 0 */
     struct commit *commit;   /* commit.c's state */
     struct flush *flush;     /* flush.c's state */
+    uint64_t volatile_bytes; /* appended to logs that are not durable since a flush of all was asked for */
     struct checkpoint *checkpoint; /* checkpoint.c's state */
     struct list removals;    /* remove.c: struct removal.link */
     struct dir_entry *entries; /* uthash by name_key: every partition directory in it, open or not */
@@ -162,11 +164,10 @@ void flush_list_release(struct flush_list *f); /* core thread */
  * been set to it already, and never goes back). */
 void log_collect_flush(struct log *l, struct flush_list *f);
 void log_flushed(struct log *l, int64_t recovery_point);
-/* Adds the indexes of sealed segments that are not synced yet. The recovery point may be moved past the end of a segment only
- * after that: nobody looks at an index below it any more, and Apache Kafka trusts it after a clean stop. A background flush sees
- * to it, once for each segment; a commit that syncs segments moves the recovery point up to log_indexes_synced at most. */
-void log_collect_indexes(struct log *l, struct flush_list *f);
-int64_t log_indexes_synced(const struct log *l);
+/* Writes the entries that wait, and adds the indexes that are not synced. The checkpoint may pass an offset only when the indexes
+ * are on the disk up to there: recovery takes their word for what is below it, and Apache Kafka does so after a clean stop. A
+ * background flush sees to it. False: an index could not be written; indexed_point has to stay. */
+bool log_collect_indexes(struct log *l, struct flush_list *f);
 /* Adds only names (new segment files, the directory itself, its parent) that are not durable yet, and the file each names. */
 void log_collect_names(struct log *l, struct flush_list *f);
 /* At a clean stop, after the flush: trims indexes as Kafka does, writes the producer snapshot at end_offset. Small files. */
@@ -205,6 +206,8 @@ void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t 
                      uint64_t position, int32_t n_records);
 /* A name was made (segment, directory): it must be durable before the next acknowledgement of this log. */
 void commit_named(struct log *l);
+/* l was recovered: the flush lane is to sync its indexes, and to note its recovery point. */
+void commit_recovered(struct log *l);
 /* A write failed for another reason than space, or a flush did: the directory is offline for good. Returns E_OFFLINE. */
 int dir_fail(struct log_dir *d, const char *what, const char *path, int rc);
 /* The high watermark, stable offset or anything a wait may look at has moved. */

@@ -312,28 +312,26 @@ static void list_path(struct flush_list *f, char *path)
     f->paths[f->n_paths++] = path;
 }
 
-/* The first whose indexes are not on the disk for sure: it ends at the recovery point or past it. */
+/* The first whose indexes are not on the disk for sure: it ends at the point or past it. */
 static int first_unsynced(const struct log *l)
 {
-    return MAX(0, log_segment_floor(l, l->recovery_point - 1));
+    return MAX(0, log_segment_floor(l, l->indexed_point - 1));
 }
 
-void log_collect_indexes(struct log *l, struct flush_list *f)
+bool log_collect_indexes(struct log *l, struct flush_list *f)
 {
     static const char *const suffixes[] = {".index", ".timeindex"};
     char path[SEGMENT_PATH_MAX];
+    bool all_written = true;
 
     ASSERT_CORE();
-    for (int i = first_unsynced(l); i + 1 < l->n_segments; i++)
+    for (int i = first_unsynced(l); i < l->n_segments; i++) {
+        if (segment_write_indexes(l->segments[i]) < 0)
+            all_written = false;
         for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++)
             list_path(f, xstrdup(segment_path(l->segments[i], suffixes[k], path)));
-}
-
-int64_t log_indexes_synced(const struct log *l)
-{
-    int i = first_unsynced(l);
-
-    return i + 1 < l->n_segments ? l->segments[i + 1]->base_offset : INT64_MAX;
+    }
+    return all_written;
 }
 
 /* Torn by a power cut, it would make the partition nobody's. There is none without a topic id. */

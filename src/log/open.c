@@ -61,6 +61,7 @@ int log_restart_at(struct log *l, int64_t offset)
     l->start_offset = offset;
     l->end_offset = offset;
     l->recovery_point = offset;
+    l->indexed_point = offset;
     producers_clear(l->producers);
     epochs_truncate_end(l->epochs, offset);
     places_forget(l);
@@ -114,7 +115,7 @@ static int load_clean(struct log *l, int64_t recovery_point, struct errmsg *msg)
     if (rc == 0)
         rc = snapshot_load(l, l->end_offset);
     if (rc == 0)
-        l->recovery_point = l->end_offset;
+        l->recovery_point = l->indexed_point = l->end_offset;
     else
         errmsg_set(msg, "segment %lld: %s", (long long)s->base_offset, err_text(rc));
     return rc;

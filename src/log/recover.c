@@ -7,8 +7,8 @@
  *             one another) and build indexes, producers, epochs -> cut at the first bad one ->
  *             write what is kept past the recovery point again, and sync it.
  * Invariant:  what is below the recovery point is trusted (its headers lead to it); what is kept
- *             past it was checked and is on the disk when log_recover returns, the indexes of all
- *             but the active segment included.
+ *             past it was checked and is on the disk when log_recover returns. Its indexes follow
+ *             with the first flush (indexed_point).
  * Failures:   nothing good behind a bad batch: a torn tail, cut (mark: recover_torn_tail). Good
  *             batches behind it: rot; they are kept aside (".corrupt"), with an error line. The
  *             same below the recovery point: E_CORRUPT, the log is not served, nothing is changed.
@@ -34,6 +34,7 @@ struct recovery {
     int first_i;
     uint64_t first_position;
     bool bad;
+    bool reindexed; /* an index lacked entries below the recovery point */
 };
 
 static struct segment *here(const struct recovery *r)
@@ -50,8 +51,10 @@ static int walk_trusted(struct recovery *r)
     struct walk w;
     struct batch b;
     uint64_t position;
+    uint32_t n_entries;
     int rc = trust_indexes(s, r->trusted, &r->position, &r->expected);
 
+    n_entries = index_count(&s->offsets);
     if (rc == 0)
         rc = walk_init(&w, s, r->position, s->size_bytes);
     while (rc >= 0 && r->expected < r->trusted) {
@@ -66,6 +69,7 @@ static int walk_trusted(struct recovery *r)
         r->position = w.position;
         r->expected = batch_last_offset(&b) + 1;
     }
+    r->reindexed = index_count(&s->offsets) > n_entries;
     if (rc == E_CORRUPT || rc == E_EOF) {
         r->bad = true;
         return 0;
@@ -263,6 +267,16 @@ static int rewrite(struct segment *s, uint64_t from, uint8_t *bytes)
     return rc == 0 ? failed(s->log, file_datasync(f)) : rc;
 }
 
+/* A noted recovery point past the begin says that the names which were there then are durable. (The log's own name:
+ * dir_unmark.) */
+static bool names_may_be_new(const struct recovery *r)
+{
+    const struct log *l = r->l;
+
+    return r->bad || l->names_are_new || r->first_i + 1 < l->n_segments ||
+           r->trusted <= l->segments[0]->base_offset;
+}
+
 static int make_durable(struct recovery *r)
 {
     struct log *l = r->l;
@@ -273,14 +287,10 @@ static int make_durable(struct recovery *r)
         struct segment *s = l->segments[i];
 
         rc = rewrite(s, i == r->first_i ? MIN(r->first_position, s->size_bytes) : 0, bytes);
-        if (rc == 0 && s != log_active(l))
-            rc = failed(l, segment_sync_indexes(s));
     }
     free(bytes);
-    if (rc == 0)
+    if (rc == 0 && names_may_be_new(r))
         rc = failed(l, vfs_sync_dir(l->m->env->vfs, l->path));
-    if (rc == 0)
-        rc = failed(l, vfs_sync_dir(l->m->env->vfs, l->dir->path));
     if (rc < 0)
         return rc;
     /* Where no flush was ever noted, nobody may have synced this file: the first commit does. */
@@ -332,6 +342,17 @@ static int up_to_trusted(struct recovery *r)
     return rc < 0 ? rc : snapshot_load(l, r->expected);
 }
 
+/* The next start must not do it all again: a flush of the indexes, and the recovery point is noted. */
+static void note_recovered(struct recovery *r)
+{
+    struct log *l = r->l;
+
+    l->indexed_point = r->reindexed ? l->segments[r->first_i]->base_offset : r->trusted;
+    l->indexed_point = MIN(l->indexed_point, l->end_offset);
+    if (l->indexed_point < l->end_offset)
+        commit_recovered(l);
+}
+
 int log_recover(struct log *l, bool strict, struct errmsg *msg)
 {
     struct recovery r = {.l = l, .msg = msg, .trusted = l->recovery_point, .strict = strict};
@@ -349,6 +370,8 @@ int log_recover(struct log *l, bool strict, struct errmsg *msg)
     if (rc == 0 && r.bad)
         rc = cut(&r);
     l->end_offset = r.expected;
+    if (rc == 0)
+        note_recovered(&r);
     if (rc == 0 && nothing_to_do(&r))
         return 0;
     if (rc == 0)

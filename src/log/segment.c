@@ -163,13 +163,15 @@ static int index_time(struct segment *s)
     return rc;
 }
 
+/* The time first: where there is an offset entry, the time index is whole up to it. Recovery counts on
+ * that. */
 static void index_entry(struct segment *s, const struct batch *b, uint64_t position)
 {
-    int rc = index_add_offset(&s->offsets, s,
-                              (struct offset_entry){batch_last_offset(b), (uint32_t)position});
+    int rc = index_time(s);
 
     if (rc == 0)
-        rc = index_time(s);
+        rc = index_add_offset(&s->offsets, s,
+                              (struct offset_entry){batch_last_offset(b), (uint32_t)position});
     if (rc < 0)
         trace("index entry not written", s->base_offset, rc);
     s->bytes_since_index = 0;
@@ -292,11 +294,14 @@ int segment_drop_indexes(struct segment *s)
     return rc;
 }
 
-int segment_sync_indexes(struct segment *s)
+int segment_write_indexes(struct segment *s)
 {
-    int rc = index_sync(&s->offsets, s);
+    int rc;
 
-    return rc < 0 ? rc : index_sync(&s->times, s);
+    if (!s->indexes_loaded)
+        return 0;
+    rc = index_flush(&s->times, s);
+    return rc < 0 ? rc : index_flush(&s->offsets, s);
 }
 
 int segment_finish(struct segment *s)

@@ -54,7 +54,6 @@ void index_release(struct index *x);
 int index_add_offset(struct index *x, const struct segment *s, struct offset_entry e);
 int index_add_time(struct index *x, const struct segment *s, struct time_entry e);
 int index_flush(struct index *x, const struct segment *s);      /* writes what waits */
-int index_sync(const struct index *x, const struct segment *s); /* the file, where there is one */
 int index_truncate(struct index *x, const struct segment *s, uint32_t n_entries);
 /* How many entries, from the first, may have been made by appends: both fields rise, offsets stay
  * below `until` and positions in the segment. What a power cut lost is zeros, and does not rise. */
@@ -137,7 +136,7 @@ int segment_write(struct segment *s, const void *p, size_t n);
  * end. */
 int segment_finish(struct segment *s);
 int segment_drop_indexes(struct segment *s); /* there is no space for them: they go */
-int segment_sync_indexes(struct segment *s); /* at start, where blocking is fine */
+int segment_write_indexes(struct segment *s); /* entries that wait go to the files */
 /* Cuts the .log file and both indexes back. */
 int segment_truncate(struct segment *s, uint64_t size_bytes, int64_t end_offset);
 /* Loads the indexes and walks from the last entry to the end of the file. Indexes that do not fit

@@ -1,11 +1,13 @@
-/* Indexes after an unclean stop: those of the segment with the recovery point were not synced, so
- * what proves true is kept and the rest cut off.
+/* Indexes after an unclean stop: they were synced before the recovery point was noted, so what they
+ * hold below it counts, and the rest is cut off.
  *
  * Owner: the segment, core thread, during recovery.
  *
- * Happy path: entries that rise up to the recovery point -> the last time entry names a batch with
- *             that timestamp, and the offset entry at or before it leads to a whole batch -> all
- *             entries behind it go -> recovery walks on from that batch.
+ * Happy path: entries that rise up to the recovery point -> the last of them leads to a whole batch,
+ *             and the last time entry up to there names a batch with that timestamp -> all entries
+ *             behind it go -> recovery walks on from that batch.
+ *             Where there is an offset entry, the time index is whole up to it (index_entry), however
+ *             long ago its last entry was made: timestamps need not rise.
  * Invariant:  after trust_indexes the segment counts exactly the batches before the returned
  *             position, in both indexes and in the largest timestamp.
  * Failures:   an index that proves nothing is emptied, and the segment walked from its begin. E_*
@@ -99,57 +101,64 @@ static void count_none(struct segment *s)
     s->indexes_loaded = true;
 }
 
-/* The largest timestamp up to e is known only where the time index is whole up to there; it lacks its
- * end where less of it than of the offset index came to the disk. So its last entry must hold, and
- * only offset entries up to that one count. */
-static int time_holds(struct segment *s, const struct offset_entry *e, const struct time_entry *t,
-                      bool *holds)
+/* Whether an entry of the time index names a batch with that timestamp. */
+static int time_holds(struct segment *s, const struct time_entry *t, bool *holds)
 {
+    struct offset_entry e = {-1, 0};
+    struct index_reader r;
     struct batch b;
     uint64_t position;
-    int rc = segment_locate_from(s, t->offset, e->position, s->size_bytes, INT32_MAX, &b, &position,
-                                 holds);
+    uint32_t n = 0;
+    int rc = index_open(&r, &s->offsets, s);
 
+    *holds = false;
+    if (rc == 0)
+        rc = index_count_below_offset(&r, t->offset + 1, &n);
+    if (rc == 0 && n > 0)
+        rc = index_get_offset(&r, n - 1, &e);
+    index_close(&r);
+    if (rc == 0)
+        rc = segment_locate_from(s, t->offset, e.position, s->size_bytes, INT32_MAX, &b, &position,
+                                 holds);
     *holds =
         rc == 0 && *holds && b.base_offset <= t->offset && b.max_timestamp_ms == t->timestamp_ms;
     return rc == E_CORRUPT || rc == E_EOF ? 0 : rc;
 }
 
-static int get_time(struct segment *s, uint32_t i, struct time_entry *t)
+/* Cuts both indexes back to a batch that is there, below `offset`. 1: to b, at e->position; 0: nothing
+ * proves true. */
+static int cut_to_true(struct segment *s, int64_t offset, struct batch *b, struct offset_entry *e)
 {
-    struct index_reader r;
-    int rc = index_open(&r, &s->times, s);
+    uint32_t n, n_times;
+    bool holds;
+    int rc = index_count_sound(&s->offsets, s, offset, &n);
 
-    if (rc == 0)
-        rc = index_get_time(&r, i, t);
-    index_close(&r);
-    return rc;
-}
-
-/* The greatest pair of entries that proves true; *n: how many offset entries are kept, 0 for none. */
-static int last_true_pair(struct segment *s, int64_t offset, struct batch *b,
-                          struct offset_entry *e, uint32_t *n)
-{
-    uint32_t n_offsets, n_times;
-    bool holds = false;
-    int rc = index_count_sound(&s->offsets, s, offset, &n_offsets);
-
-    *n = 0;
     if (rc == 0)
         rc = index_count_sound(&s->times, s, offset, &n_times);
-    for (int tries = 0; rc == 0 && !holds && tries < TRIES_MAX && n_times > 0; tries++) {
-        struct time_entry t;
+    if (rc == 0)
+        rc = last_true_entry(s, offset, b, e, &n);
+    if (rc < 0 || n == 0 || n_times == 0)
+        return rc;
+    rc = index_truncate(&s->offsets, s, n);
+    if (rc == 0)
+        rc = index_truncate(&s->times, s, n_times);
+    if (rc == 0)
+        rc = cut_times(s, batch_last_offset(b));
+    if (rc < 0 || index_count(&s->times) == 0)
+        return rc;
+    rc = time_holds(s, &(struct time_entry){s->max_timestamp_ms, s->max_timestamp_offset}, &holds);
+    return rc < 0 ? rc : holds;
+}
 
-        rc = get_time(s, --n_times, &t);
-        *n = n_offsets;
-        if (rc == 0)
-            rc = last_true_entry(s, t.offset + 1, b, e, n);
-        if (rc < 0 || *n == 0)
-            break;
-        rc = time_holds(s, e, &t, &holds);
-    }
-    if (!holds)
-        *n = 0;
+static int prove_nothing(struct segment *s, uint64_t *position, int64_t *expected)
+{
+    int rc = index_truncate(&s->offsets, s, 0);
+
+    if (rc == 0)
+        rc = index_truncate(&s->times, s, 0);
+    count_none(s);
+    *position = 0;
+    *expected = s->base_offset;
     return rc;
 }
 
@@ -158,7 +167,6 @@ int trust_indexes(struct segment *s, int64_t offset, uint64_t *position, int64_t
 {
     struct offset_entry e = {-1, 0};
     struct batch b;
-    uint32_t n = 0;
     int rc;
 
     index_release(&s->offsets);
@@ -167,21 +175,12 @@ int trust_indexes(struct segment *s, int64_t offset, uint64_t *position, int64_t
     if (rc == 0)
         rc = index_load(&s->times, s);
     count_none(s);
-    *position = 0;
-    *expected = s->base_offset;
     if (rc == 0 && offset > s->base_offset)
-        rc = last_true_pair(s, offset, &b, &e, &n);
+        rc = cut_to_true(s, offset, &b, &e);
     if (rc < 0 && rc != E_CORRUPT && rc != E_EOF)
         return rc;
-    if (rc < 0 || n == 0) {
-        rc = index_truncate(&s->offsets, s, 0);
-        return rc < 0 ? rc : index_truncate(&s->times, s, 0);
-    }
-    rc = index_truncate(&s->offsets, s, n);
-    if (rc == 0)
-        rc = cut_times(s, batch_last_offset(&b));
-    if (rc < 0)
-        return rc;
+    if (rc <= 0)
+        return prove_nothing(s, position, expected);
     if (b.max_timestamp_ms > s->max_timestamp_ms) {
         s->max_timestamp_ms = b.max_timestamp_ms;
         s->max_timestamp_offset = batch_last_offset(&b);

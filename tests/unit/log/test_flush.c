@@ -1,4 +1,4 @@
-/* The background flush: indexes of sealed segments. */
+/* The background flush: indexes. */
 #include "log_fixture.h"
 
 #include "directory.h"
@@ -45,28 +45,39 @@ static int count_syncs(const struct spy_vfs *spy)
     return n;
 }
 
-/* The recovery point passes a segment only when its indexes are synced, which is done once and holds up
- * no commit. */
-static void indexes_are_synced_before_the_recovery_point_passes(void **state)
+/* What the checkpoint's interval asks for. */
+static void tick(struct fixture *fx)
+{
+    fixture_advance_ms(fx, 60 * 1000);
+    fixture_settle(fx);
+}
+
+/* The recovery point is noted only when the indexes up to it are synced, which holds up no commit. */
+static void indexes_are_synced_before_the_recovery_point_is_noted(void **state)
 {
     struct spy_vfs *spy;
     struct fixture fx;
 
     begin(&fx, &spy);
     seal_and_commit(&fx);
-    assert_int_equal(fx.log->recovery_point, log_active(fx.log)->base_offset);
+    fixture_settle(&fx);
+    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    assert_int_equal(fx.log->indexed_point, 0);
     assert_int_equal(count_syncs(spy), 0);
-    fixture_settle(&fx);
-    assert_int_equal(count_syncs(spy), 2);
-    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    tick(&fx);
+    assert_int_equal(count_syncs(spy), 4); /* of two segments */
+    assert_int_equal(fx.log->indexed_point, log_end_offset(fx.log));
+    assert_int_equal(checkpoint_recovery_point_written(fx.log), log_end_offset(fx.log));
+    tick(&fx);
+    assert_int_equal(count_syncs(spy), 4);
     fixture_append(&fx, (struct test_batch){0});
-    fixture_settle(&fx);
-    assert_int_equal(count_syncs(spy), 2);
-    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    tick(&fx);
+    assert_int_equal(count_syncs(spy), 6); /* not the first one again */
+    assert_int_equal(checkpoint_recovery_point_written(fx.log), log_end_offset(fx.log));
     end(&fx, spy);
 }
 
-/* An index that can not be opened holds the recovery point back, and nothing else. */
+/* An index that can not be opened holds back what is noted, and nothing else. */
 static void an_index_that_can_not_be_opened_is_no_failure(void **state)
 {
     struct spy_vfs *spy;
@@ -75,14 +86,33 @@ static void an_index_that_can_not_be_opened_is_no_failure(void **state)
     begin(&fx, &spy);
     seal_and_commit(&fx);
     spy_fail(spy, SPY_OPEN, 0, E_MFILE);
-    fixture_settle(&fx);
+    tick(&fx);
     assert_true(spy_has_failed(spy));
     assert_false(logm_dir_offline(fx.m, 0));
-    assert_int_equal(fx.log->recovery_point, log_active(fx.log)->base_offset);
-    fixture_append(&fx, (struct test_batch){0});
-    fixture_settle(&fx);
-    assert_int_equal(count_syncs(spy), 2);
     assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    assert_int_equal(fx.log->indexed_point, 0);
+    tick(&fx);
+    assert_int_equal(fx.log->indexed_point, log_end_offset(fx.log));
+    end(&fx, spy);
+}
+
+/* Nor can one that can not be written. */
+static void an_index_that_can_not_be_written_is_no_failure(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    for (int i = 0; i < 3; i++)
+        fixture_append(&fx, (struct test_batch){0});
+    fixture_settle(&fx);
+    spy_fail(spy, SPY_WRITE, 0, E_NOSPC);
+    tick(&fx);
+    assert_true(spy_has_failed(spy));
+    assert_false(logm_dir_offline(fx.m, 0));
+    assert_int_equal(fx.log->indexed_point, 0);
+    tick(&fx);
+    assert_int_equal(fx.log->indexed_point, log_end_offset(fx.log));
     end(&fx, spy);
 }
 
@@ -95,7 +125,7 @@ static void an_index_that_can_not_be_synced_takes_the_directory_offline(void **s
     begin(&fx, &spy);
     seal_and_commit(&fx);
     spy_fail(spy, SPY_DATASYNC, 0, E_IO);
-    fixture_settle(&fx);
+    tick(&fx);
     assert_true(logm_dir_offline(fx.m, 0));
     end(&fx, spy);
 }
@@ -166,8 +196,9 @@ static void a_failed_sync_spoils_what_ends_after_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(indexes_are_synced_before_the_recovery_point_passes),
+        cmocka_unit_test(indexes_are_synced_before_the_recovery_point_is_noted),
         cmocka_unit_test(an_index_that_can_not_be_opened_is_no_failure),
+        cmocka_unit_test(an_index_that_can_not_be_written_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_synced_takes_the_directory_offline),
         cmocka_unit_test(a_failed_sync_spoils_what_ends_after_it),
     };

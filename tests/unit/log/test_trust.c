@@ -44,40 +44,65 @@ static void zero(struct fixture *fx, const char *path, uint64_t at, size_t n)
     file_unref(f);
 }
 
-/* Starts as after a power cut, and stops cleanly. */
-static void restart(struct fixture *fx)
+/* Starts as after a power cut with this recovery point noted, and stops cleanly. */
+static void restart(struct fixture *fx, int64_t recovery_point)
 {
+    char text[64];
+    int n = snprintf(text, sizeof(text), "0\n1\nt 0 %lld\n", (long long)recovery_point);
+
+    fixture_write_file(fx, FIXTURE_DIR "/recovery-point-offset-checkpoint", text, (size_t)n);
     assert_int_equal(vfs_unlink(fx->env.vfs, FIXTURE_DIR "/" DIR_MARKER_NAME), 0);
     fixture_open(fx);
     assert_int_equal(log_end_offset(fx->log), 20);
     fixture_stop(fx);
 }
 
-/* Each entry of either index may be gone, or be zeros; a batch that has the largest timestamp counts
- * although nothing past it is looked at again. */
+/* The offset of entry i of either index: the time index has the first three. */
+static int64_t offset_of_entry(size_t i)
+{
+    return 2 * (int64_t)i + 3;
+}
+
+static void read_indexes(struct fixture *fx, struct buf out[2])
+{
+    for (int k = 0; k < 2; k++)
+        fixture_read_file(fx, fixture_path(fx, 0, suffixes[k]), &out[k]);
+}
+
+static void assert_same(struct buf a[2], struct buf b[2])
+{
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(a[k].n, b[k].n);
+        assert_memory_equal(a[k].p, b[k].p, a[k].n);
+    }
+}
+
+/* Each entry of either index past the recovery point may be gone, or be zeros. */
 static void any_lost_entry_comes_back(void **state)
 {
+    static const int64_t points[] = {0, 2, 4, 6, 8, 14};
     struct fixture *fx = *state;
-    struct buf before[2], after;
+    struct buf before[2], after[2];
 
     fill(fx);
-    for (int k = 0; k < 2; k++)
-        fixture_read_file(fx, fixture_path(fx, 0, suffixes[k]), &before[k]);
+    read_indexes(fx, before);
     assert_int_equal(before[0].n, 9 * INDEX_OFFSET_ENTRY_BYTES);
     assert_int_equal(before[1].n, 3 * INDEX_TIME_ENTRY_BYTES);
-    for (int k = 0; k < 2; k++) {
-        size_t each = k ? INDEX_TIME_ENTRY_BYTES : INDEX_OFFSET_ENTRY_BYTES;
+    for (size_t p = 0; p < ARRAY_SIZE(points); p++) {
+        for (int k = 0; k < 2; k++) {
+            size_t each = k ? INDEX_TIME_ENTRY_BYTES : INDEX_OFFSET_ENTRY_BYTES;
 
-        for (size_t at = 0; at < before[k].n; at += each) {
-            zero(fx, fixture_path(fx, 0, suffixes[k]), at, each);
-            restart(fx);
-            fixture_truncate(fx, fixture_path(fx, 0, suffixes[k]), at);
-            restart(fx);
-            for (int i = 0; i < 2; i++) {
-                fixture_read_file(fx, fixture_path(fx, 0, suffixes[i]), &after);
-                assert_int_equal(after.n, before[i].n);
-                assert_memory_equal(after.p, before[i].p, after.n);
-                buf_release(&after);
+            for (size_t i = 0; i < before[k].n / each; i++) {
+                if (offset_of_entry(i) < points[p])
+                    continue;
+                zero(fx, fixture_path(fx, 0, suffixes[k]), i * each, each);
+                restart(fx, points[p]);
+                fixture_truncate(fx, fixture_path(fx, 0, suffixes[k]), i * each);
+                restart(fx, points[p]);
+                read_indexes(fx, after);
+                assert_same(before, after);
+                buf_release(&after[0]);
+                buf_release(&after[1]);
             }
         }
     }
@@ -85,8 +110,8 @@ static void any_lost_entry_comes_back(void **state)
     buf_release(&before[1]);
 }
 
-/* Headers are walked from the batch of the last time entry that holds, not from the segment's begin. */
-static void recovery_walks_on_from_the_last_sure_timestamp(void **state)
+/* The largest timestamp may be old: headers are walked from the last entry all the same. */
+static void recovery_walks_on_from_the_last_entry(void **state)
 {
     struct fixture *fx = *state;
     int64_t expected;
@@ -95,12 +120,26 @@ static void recovery_walks_on_from_the_last_sure_timestamp(void **state)
     fill(fx);
     fixture_open(fx);
     assert_int_equal(trust_indexes(log_active(fx->log), 20, &position, &expected), 0);
-    assert_int_equal(expected, 8); /* after the largest one: nothing later is in the time index */
+    assert_int_equal(expected, 20);
     assert_int_equal(log_active(fx->log)->max_timestamp_ms, 9001);
-    fixture_truncate(fx, fixture_path(fx, 0, ".timeindex"), 2 * INDEX_TIME_ENTRY_BYTES);
-    assert_int_equal(trust_indexes(log_active(fx->log), 20, &position, &expected), 0);
+    assert_int_equal(trust_indexes(log_active(fx->log), 6, &position, &expected), 0);
     assert_int_equal(expected, 6);
     assert_int_equal(log_active(fx->log)->max_timestamp_ms, 1021);
+}
+
+/* A time index that proves nothing: all is walked. */
+static void a_time_index_that_is_gone_is_built_anew(void **state)
+{
+    struct fixture *fx = *state;
+    int64_t expected;
+    uint64_t position;
+
+    fill(fx);
+    fixture_open(fx);
+    fixture_truncate(fx, fixture_path(fx, 0, ".timeindex"), 0);
+    assert_int_equal(trust_indexes(log_active(fx->log), 20, &position, &expected), 0);
+    assert_int_equal(expected, 0);
+    assert_int_equal(log_active(fx->log)->max_timestamp_ms, NO_TIMESTAMP);
 }
 
 /* A time entry that names another batch's time is not believed. */
@@ -112,7 +151,7 @@ static void a_time_that_no_batch_has_goes(void **state)
 
     fill(fx);
     fixture_flip(fx, fixture_path(fx, 0, ".timeindex"), 2 * INDEX_TIME_ENTRY_BYTES + 6);
-    restart(fx);
+    restart(fx, 20);
     fixture_open(fx);
     assert_int_equal(log_offset_of_max_timestamp(fx->log, &offset, &timestamp_ms, &epoch), 0);
     assert_int_equal(timestamp_ms, 9001);
@@ -155,8 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(any_lost_entry_comes_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(recovery_walks_on_from_the_last_sure_timestamp, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(recovery_walks_on_from_the_last_entry, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_time_index_that_is_gone_is_built_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(a_time_that_no_batch_has_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(zeros_in_the_middle_end_an_index, setup, teardown),
     };
