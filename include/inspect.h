@@ -51,5 +51,8 @@ enum inspect_exit {
 };
 /* `barnabas dump-log`. argv: what follows the tool's name, ended by NULL. */
 int inspect_dump_main(struct vfs *v, char **argv, FILE *out, FILE *err);
+/* `barnabas check`: verifies the log directory of a broker that is stopped, and tells what its recovery would do. Changes nothing,
+ * unless --repair says so. progress: a terminal, where long work shows how far it is; NULL: none. */
+int inspect_check_main(struct vfs *v, char **argv, FILE *out, FILE *err, FILE *progress);
 
 #endif

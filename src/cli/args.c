@@ -35,6 +35,7 @@ static const char help[] =
     "\n"
     "usage: barnabas [server.properties] [options]\n"
     "       barnabas dump-log [options] FILE...       prints what is in a log's files\n"
+    "       barnabas check [options] DIR              verifies the data of a stopped broker\n"
     "\n"
     "Without a file of settings it listens on localhost:9092, for this machine only, and keeps\n"
     "its data in ./barnabas-data. There is no setup: an empty directory is made ready at the "

@@ -10,6 +10,7 @@
 #include "settings.h"
 
 #include <malloc.h>
+#include <unistd.h>
 
 /* One thread for each lane that must not wait (commits, reads, cleaning, ...); libuv starts them
  * when first needed. */
@@ -57,11 +58,17 @@ static void print_apis(void)
     buf_release(&text);
 }
 
+static int run_check(struct vfs *v, char **argv, FILE *out, FILE *err)
+{
+    return inspect_check_main(v, argv, out, err, isatty(STDERR_FILENO) ? err : NULL);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct vfs *v, char **argv, FILE *out, FILE *err);
 } tools[] = {
     {"dump-log", inspect_dump_main},
+    {"check", run_check},
 };
 
 /* The exit code, or -1 where the first word names no tool. */
