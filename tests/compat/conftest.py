@@ -14,6 +14,7 @@ _NUMBERS = itertools.count()
 def pytest_addoption(parser):
     parser.addoption("--broker", required=True, help="the barnabas program")
     parser.addoption("--kafka", action="store_true", help="test Apache Kafka in its place")
+    parser.addoption("--long", action="store_true", help="also the tests that are marked long")
 
 
 def pytest_configure(config):
@@ -21,10 +22,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--kafka"):
-        left_out = [item for item in items if item.get_closest_marker("barnabas")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    marks = ["barnabas"] if config.getoption("--kafka") else []
+    marks += [] if config.getoption("--long") else ["long"]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in marks)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -34,6 +36,14 @@ def pytest_runtest_makereport():
     if report.failed:
         for broker in _LIVE:
             report.sections.append((f"log of the broker on port {broker.port}", broker.log_tail()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How long the groups of groups/ took to settle, with either broker."""
+    for report in terminalreporter.getreports("passed"):
+        for what, value in report.user_properties:
+            if what == "settled" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: seconds to settle with {value}")
 
 
 @pytest.fixture(scope="session")
