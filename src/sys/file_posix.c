@@ -203,10 +203,19 @@ int posix_file_lock(struct file *f)
     return err_from_errno(errno);
 }
 
+/* The page cache keeps a file in folios of many pages, aligned to their size, and one that is named in part stays whole (Linux,
+ * mapping_try_invalidate). The largest is what one entry of the page tables' second level maps: 2 MiB with pages of 4 KiB. */
+static uint64_t folio_bytes_max(void)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    return page * (page / sizeof(uint64_t));
+}
+
 int posix_file_drop_cache(struct file *f, uint64_t from)
 {
-    uint64_t page = from & ~(uint64_t)4095; /* a page that is named in part stays */
-    int error_number = posix_fadvise(fd_of(f), (off_t)page, 0, POSIX_FADV_DONTNEED);
+    uint64_t begin = from & ~(folio_bytes_max() - 1);
+    int error_number = posix_fadvise(fd_of(f), (off_t)begin, 0, POSIX_FADV_DONTNEED);
 
     return error_number ? err_from_errno(error_number) : 0;
 }

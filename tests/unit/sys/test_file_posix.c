@@ -146,6 +146,26 @@ static void written_pages_are_warm(void **state)
     file_unref(f);
 }
 
+/* Dropping the cache from a place on leaves nothing behind it, though the kernel keeps a large write in one piece that begins before:
+ * after a failed sync those pages may hold what the disk never got. */
+static void dropped_pages_are_gone(void **state)
+{
+    struct file *f = create(*state);
+    static char bytes[1 << 20];
+
+    assert_int_equal(file_pwrite(f, bytes, sizeof(bytes), 0), 0);
+    assert_int_equal(file_datasync(f), 0);
+    assert_int_equal(file_drop_cache(f, 0), 0);
+    if (file_is_warm(f, 0, 1)) /* a file system in memory */
+        skip();
+    assert_int_equal(file_pwrite(f, bytes, sizeof(bytes), 0), 0);
+    assert_int_equal(file_datasync(f), 0);
+    assert_int_equal(file_drop_cache(f, 70000), 0);
+    for (uint64_t at = 70000; at < sizeof(bytes); at += 4096)
+        assert_false(file_is_warm(f, at, 1));
+    file_unref(f);
+}
+
 /* A link to a directory is removed with the tree that holds it; what it points to stays. */
 static void remove_tree_does_not_follow_links(void **state)
 {
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(short_write_goes_on_until_the_error, setup, teardown),
         cmocka_unit_test_setup_teardown(descriptor_lives_with_the_references, setup, teardown),
         cmocka_unit_test_setup_teardown(written_pages_are_warm, setup, teardown),
+        cmocka_unit_test_setup_teardown(dropped_pages_are_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(remove_tree_does_not_follow_links, setup, teardown),
     };
 
