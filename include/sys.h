@@ -122,7 +122,7 @@ int file_reserve(struct file *f, uint64_t at, uint64_t n); /* space for later wr
 int file_size(struct file *f, uint64_t *out);
 int file_set_mtime(struct file *f, struct wall mtime);
 int file_lock(struct file *f);       /* exclusive, this process; E_LOCKED at once when somebody else has it */
-int file_drop_cache(struct file *f, uint64_t from); /* forget clean cached pages from there on: the next read asks the device */
+int file_drop_cache(struct file *f, uint64_t from); /* forget cached pages from there on: the next read asks the device. May block */
 bool file_is_warm(struct file *f, uint64_t at, size_t n); /* can be read without waiting for the device */
 int file_fd(struct file *f);         /* for sendfile; -1 where there is none (memory) */
 
