@@ -148,6 +148,10 @@ struct log_read {
     struct file *file;         /* NULL when there is nothing; borrowed: take a reference to keep it past this turn */
     uint64_t position;         /* of the batch that holds the offset */
     uint32_t n_bytes;          /* at most max_bytes, but one whole batch when at_least_one; may end inside a batch (as Kafka's) */
+    int64_t offset;            /* that was asked for */
+    int64_t segment_base;      /* of the file */
+    bool checked;              /* good as long as it stays in the page cache: nothing was read from the device since it was written
+                                  or checked. Otherwise, or when it is not warm, it goes through a log_check first. */
     int64_t high_watermark, stable_offset, start_offset, end_offset;
 };
 /* One slice of one segment: from the batch that holds `offset`, up to the high watermark (or the stable offset). 0, or
@@ -157,7 +161,41 @@ int log_read(struct log *l, int64_t offset, uint32_t max_bytes, bool at_least_on
 /* As log_read, but up to `end` instead of the high watermark: replay by statelog, tools and tests. */
 int log_read_to_end(struct log *l, int64_t offset, uint32_t max_bytes, struct log_read *out);
 
-/* The first record with timestamp >= timestamp_ms below the isolation's bound: exact, inside the batch. *offset == -1: none. */
+/* ---- rot -------------------------------------------------------------------------------------------------------------- */
+
+/* What was found damaged in a segment, up to the next good batch. Its offsets are answered E_CORRUPT until the next start. */
+struct log_rot {
+    uint64_t position, until; /* in the .log file */
+    int64_t offset, offset_next;
+};
+/* Checks what log_read gave: the length, the offsets and the CRC of every batch that is whole in it. Embedded in what reads;
+ * log_check_run is for a lane, and reads the bytes into the page cache on the way. */
+struct log_check {
+    struct list link;  /* in log.checks */
+    struct log *log;   /* NULL when it was closed meanwhile */
+    struct file *file; /* a reference */
+    int64_t segment_base, offset, offset_end;
+    uint64_t position, size_bytes;
+    uint32_t n_bytes;
+    /* what the lane found */
+    int rc;           /* of the first batch that is not good: E_CORRUPT, or why it could not be read */
+    uint32_t n_good;  /* bytes from `position` on, before that batch */
+    uint32_t n_whole; /* of these, in whole batches */
+    struct log_rot rot;
+};
+void log_check_begin(struct log *l, struct log_check *c, const struct log_read *r);
+void log_check_run(struct log_check *c);
+/* Remembers what was checked; of rot says the place, once. 0: c->n_good bytes may be given out. E_CORRUPT, E_IO, ...: none. */
+int log_check_end(struct log_check *c);
+/* All rot that is known, in Prometheus' text format: log_corrupt_range{topic,partition,offset,offset_next,file} bytes. */
+void logm_print_rot(struct logm *m, struct buf *out);
+/* "<path of the segment file>" that holds the offset: for messages. */
+void log_file_of(const struct log *l, int64_t offset, struct errmsg *out);
+
+/* ---- offsets by time --------------------------------------------------------------------------------------------------- */
+
+/* The first record with timestamp >= timestamp_ms below the isolation's bound: exact, inside the batch. *offset == -1: none.
+ * E_CORRUPT: a damaged batch stands before any that is known to hold it. */
 int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isolation, int64_t *offset,
                         int64_t *found_timestamp_ms, int32_t *epoch);
 /* The record with the highest timestamp (ListOffsets -3). *offset == -1: the log is empty. */

@@ -5,11 +5,13 @@
  *
  * Happy path: plan (fetch_session.c) -> read each partition: a range of a segment file -> enough
  *             bytes, or an error, or no time left? -> ranges that are not in the page cache are
- *             warmed on a lane -> reply: header and ranges, sent by sendfile. Else wait: on every
+ *             warmed and checked on a lane -> reply: header and ranges, sent by sendfile. Else wait: on every
  *             partition's readable mark, and on the clock; then read again.
  * Invariant:  a file in a part is a reference that fetch_forget drops; a part waits only while the
  *             request has not been answered.
- * Failures:   a read that fails is KAFKA_STORAGE_ERROR of its partition.
+ * Failures:   a read that fails is KAFKA_STORAGE_ERROR of its partition; a batch that has rotted is
+ *             CORRUPT_MESSAGE, when it is the first one that was asked for: what stands before it is
+ *             given out.
  */
 #include "fetch.h"
 
@@ -70,8 +72,8 @@ static void read_log(struct fetch *f, struct fetch_part *part, uint32_t room)
     if (parts_here || r.n_bytes == 0)
         return;
     part->file = file_ref(r.file);
-    part->position = r.position;
     part->n_bytes = r.n_bytes;
+    part->read = r;
 }
 
 /* A partition that nobody has written to yet is an empty log. */
@@ -169,7 +171,7 @@ static void fill_part(struct fetch *f, struct fetch_part *part,
     rsp->records = (struct wire_records){.p = no_records};
     if (part->n_bytes)
         rsp->records = (struct wire_records){
-            .source = part->file, .position = part->position, .n_bytes = part->n_bytes};
+            .source = part->file, .position = part->read.position, .n_bytes = part->n_bytes};
 }
 
 static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)
@@ -244,23 +246,27 @@ static void fetch_reply(struct fetch *f)
 
 /* ---- cold ranges ----------------------------------------------------------------------------- */
 
-#define WARM_STEP_BYTES (256 * 1024)
-
 static void warm_work(struct job *j)
 {
     struct fetch *f = CONTAINER_OF(j, struct fetch, warming);
-    uint8_t *scratch = xmalloc(WARM_STEP_BYTES);
-    size_t got = 1;
 
-    for (int32_t i = 0; i < f->plan.n_parts; i++) {
-        struct fetch_part *part = &f->plan.parts[i];
+    for (int32_t i = 0; i < f->plan.n_parts; i++)
+        if (f->plan.parts[i].in_check)
+            log_check_run(&f->plan.parts[i].check);
+}
 
-        for (uint32_t at = 0; at < part->n_bytes && got > 0; at += WARM_STEP_BYTES)
-            if (file_pread(part->file, scratch, MIN(WARM_STEP_BYTES, part->n_bytes - at),
-                           part->position + at, &got) < 0)
-                break; /* the sender meets the same error, and closes the connection */
-    }
-    free(scratch);
+/* What is good is given out; where nothing is, the partition has an error, and no offsets. */
+static void part_checked(struct fetch *f, struct fetch_part *part)
+{
+    int rc = log_check_end(&part->check);
+
+    f->n_bytes -= part->n_bytes - part->check.n_good;
+    part->n_bytes = part->check.n_good;
+    part->in_check = false;
+    if (rc == 0)
+        return;
+    part_forget_read(part);
+    part->error = (int16_t)err_kafka(rc);
 }
 
 static void warm_done(struct job *j)
@@ -268,27 +274,38 @@ static void warm_done(struct job *j)
     struct fetch *f = CONTAINER_OF(j, struct fetch, warming);
 
     f->warming_on = false;
+    for (int32_t i = 0; i < f->plan.n_parts; i++)
+        if (f->plan.parts[i].in_check)
+            part_checked(f, &f->plan.parts[i]);
     fetch_reply(f);
 }
 
-static bool all_warm(struct fetch *f)
+/* True when some range must be looked at on a lane: it comes from the device, or has not been checked
+ * since it did. */
+static bool begin_checks(struct fetch *f)
 {
+    bool any = false;
+
     for (int32_t i = 0; i < f->plan.n_parts; i++) {
         struct fetch_part *part = &f->plan.parts[i];
+        const struct log_read *r = &part->read;
 
-        if (part->n_bytes && !file_is_warm(part->file, part->position, part->n_bytes))
-            return false;
+        if (part->n_bytes == 0 || (r->checked && file_is_warm(part->file, r->position, r->n_bytes)))
+            continue;
+        log_check_begin(part->log, &part->check, r);
+        part->in_check = true;
+        any = true;
     }
-    return true;
+    return any;
 }
 
-/* Replies now, or when the ranges have been read into the page cache: sendfile must not wait for
- * the device here. */
+/* Replies now, or when the ranges have been read into the page cache and checked: sendfile must not wait
+ * for the device here, and what has rotted there must not be sent. */
 static void fetch_send(struct fetch *f)
 {
     struct api_state *st = api_state(f->rq->broker);
 
-    if (all_warm(f)) {
+    if (!begin_checks(f)) {
         fetch_reply(f);
         return;
     }

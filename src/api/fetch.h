@@ -23,8 +23,10 @@ struct fetch_part {
     bool unknown;     /* no such topic or partition: FetchResponse.partitionResponse lists no transactions then, not null */
     struct log *log;   /* NULL: nothing was ever written to it, or error */
     struct file *file; /* a reference */
-    uint64_t position;
+    struct log_check check; /* where the range is not known to be good */
+    bool in_check;
     uint32_t n_bytes;
+    struct log_read read; /* which gave them */
     int64_t high_watermark, stable_offset, start_offset;
     int32_t diverging_epoch; /* -1: none */
     int64_t diverging_end;

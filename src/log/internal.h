@@ -61,6 +61,8 @@ struct log {
     struct log_place readers[LOG_PLACES_READERS];
     struct log_place ends[LOG_PLACES_ENDS];
     struct log_place bound;   /* of the highest bound (high watermark) that was looked up */
+    struct list checks;       /* struct log_check.link: on a lane */
+    bool bears_rot;           /* damaged batches are passed over and noted; not so while recovery decides what is kept */
     uint8_t reader_next, end_next;
 
     /* directory half */

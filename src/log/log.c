@@ -214,6 +214,11 @@ uint64_t log_segment_bytes_max(const struct log *l)
     return (uint64_t)l->config.effective_segment_bytes;
 }
 
+void log_file_of(const struct log *l, int64_t offset, struct errmsg *out)
+{
+    errmsg_set(out, "%s/%020lld.log", l->path, (long long)log_segment_base_of(l, offset));
+}
+
 void log_epoch_end(const struct log *l, int32_t epoch, int32_t *found_epoch, int64_t *end_offset)
 {
     epochs_end(l->epochs, epoch, l->end_offset, found_epoch, end_offset);

@@ -346,6 +346,7 @@ void log_attach(struct log *l)
     list_init(&l->readable_waits);
     list_init(&l->committed_waits);
     list_init(&l->in_awake);
+    list_init(&l->checks);
 }
 
 void log_opened(struct log *l)
@@ -371,6 +372,7 @@ void log_opened(struct log *l)
     l->flushed_offset = l->end_offset;
     l->high_watermark = l->end_offset;
     log_bound_moved(l);
+    l->bears_rot = true;
     if (e->written[CHECKPOINT_RECOVERY] != l->recovery_point)
         checkpoint_note(d, CHECKPOINT_RECOVERY);
     HASH_ADD_KEYPTR(by_name, l->m->logs, l->name_key, strlen(l->name_key), l);
@@ -386,6 +388,11 @@ void log_detach(struct log *l)
         HASH_DELETE(by_name, l->m->logs, l);
     }
     waits_cancel_all(l);
+    LIST_FOREACH_SAFE(it, &l->checks)
+    {
+        CONTAINER_OF(it, struct log_check, link)->log = NULL;
+        list_remove(it);
+    }
     commit_drop_log(l);
     flush_drop_log(l);
 }

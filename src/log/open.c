@@ -98,11 +98,38 @@ static int load_epochs(struct log *l)
 
 /* ---- the two ways --------------------------------------------------------------------------- */
 
+/* A clean stop, and headers that do not lead to the end: where the checkpoint says what was there, the
+ * damage is passed over. Bytes past it belong to nobody: E_CORRUPT. */
+static int load_with_rot(struct log *l, int64_t recovery_point)
+{
+    struct segment *s = log_active(l);
+    int64_t end_offset;
+    int rc;
+
+    MARK(load_with_rot);
+    index_release(&s->offsets);
+    index_release(&s->times);
+    l->bears_rot = true;
+    l->end_offset = recovery_point; /* as far as the damage may reach */
+    rc = segment_load(s, &end_offset);
+    if (rc == 0) {
+        l->end_offset = end_offset;
+        return 0;
+    }
+    l->bears_rot = false;
+    rot_forget(s);
+    index_release(&s->offsets);
+    index_release(&s->times);
+    return rc;
+}
+
 static int load_clean(struct log *l, int64_t recovery_point, struct errmsg *msg)
 {
     struct segment *s = log_active(l);
     int rc = segment_load(s, &l->end_offset);
 
+    if ((rc == E_CORRUPT || rc == E_EOF) && recovery_point > s->base_offset)
+        rc = load_with_rot(l, recovery_point);
     if (rc == E_CORRUPT || rc == E_EOF) {
         diag_error("%s-%d: the stop was clean, but segment %lld is not whole: looking at all of it",
                    l->topic, l->partition, (long long)s->base_offset);

@@ -50,7 +50,8 @@ static int find_from_place(struct reading *r)
     /* One batch past what it was given at most: else somebody else's reader. */
     rc = segment_locate_from(s, r->offset, p->position, s->size_bytes, WALK_STEPS_MAX, &b,
                              &r->position, &r->found);
-    if (rc == E_AGAIN || (rc == 0 && (!r->found || r->position > p->until))) {
+    if (rc == E_AGAIN || rc == E_CORRUPT ||
+        (rc == 0 && (!r->found || r->position > p->until))) {
         r->found = false;
         return 0;
     }
@@ -119,6 +120,18 @@ static struct log_place next_place(const struct reading *r, uint64_t until)
     return (struct log_place){r->offset, s->base_offset, r->position, until};
 }
 
+/* Nothing of what is known to be damaged is given out. */
+static int up_to_rot(const struct reading *r, uint64_t *until)
+{
+    const struct log_rot *rot = rot_from(r->s, r->position);
+
+    if (rot && rot->position <= r->position)
+        return E_ROT;
+    if (rot)
+        *until = MIN(*until, rot->position);
+    return 0;
+}
+
 static int give(struct reading *r, uint32_t max_bytes, bool at_least_one, struct log_read *out)
 {
     uint64_t until = readable_until(r, r->s), n;
@@ -126,9 +139,14 @@ static int give(struct reading *r, uint32_t max_bytes, bool at_least_one, struct
     int rc;
 
     ASSERT(r->position <= until);
+    rc = up_to_rot(r, &until);
+    if (rc < 0)
+        return rc;
     n = MIN(until - r->position, max_bytes);
     if (at_least_one && n < until - r->position) {
         rc = first_batch_bytes(r, &first_bytes);
+        if (rc == E_CORRUPT && rot_find(r->s, r->position, r->offset) == 0)
+            rc = E_ROT;
         if (rc < 0)
             return rc;
         n = MIN(MAX(n, first_bytes), until - r->position);
@@ -138,6 +156,8 @@ static int give(struct reading *r, uint32_t max_bytes, bool at_least_one, struct
     rc = segment_file(r->s, &out->file);
     if (rc < 0)
         return rc;
+    out->segment_base = r->s->base_offset;
+    out->checked = rot_is_checked(r->s, r->position, r->position + n);
     out->position = r->position;
     out->n_bytes = (uint32_t)n;
     places_add_reader(r->l, r->was, next_place(r, r->position + n));
@@ -155,7 +175,8 @@ static int read_below(struct log *l, int64_t offset, int64_t bound, uint32_t max
     *out = (struct log_read){.high_watermark = l->high_watermark,
                              .stable_offset = l->stable_offset,
                              .start_offset = l->start_offset,
-                             .end_offset = l->end_offset};
+                             .end_offset = l->end_offset,
+                             .offset = offset};
     if (offset < l->start_offset || offset > l->end_offset) {
         out->error = KE_OFFSET_OUT_OF_RANGE;
         return 0;

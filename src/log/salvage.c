@@ -8,66 +8,17 @@
  */
 #include "segment.h"
 
-#define SEARCH_BYTES_MAX      (64 * 1024 * 1024)
-#define SEARCH_WINDOW_BYTES   (256 * 1024)
-#define SEARCH_CANDIDATES_MAX 4096 /* checksums that are computed before giving up */
-#define CORRUPT_SUFFIX        ".corrupt"
-
-struct search {
-    struct segment *s;
-    struct file *file;
-    int64_t expected;
-    int n_candidates;
-    struct buf batch;
-};
-
-static bool plausible(const struct search *q, const uint8_t *p, uint64_t position, struct batch *b)
-{
-    return p[BATCH_MAGIC_AT] == BATCH_MAGIC && batch_decode(p, b) == 0 &&
-           b->base_offset >= q->expected && b->base_offset - q->s->base_offset <= INT32_MAX &&
-           b->total_bytes <= q->s->size_bytes - position;
-}
-
-static bool good_at(struct search *q, const uint8_t *p, uint64_t position)
-{
-    struct batch b;
-
-    if (!plausible(q, p, position, &b) || q->n_candidates++ >= SEARCH_CANDIDATES_MAX)
-        return false;
-    return segment_read_batch(q->s, position, b.total_bytes, &q->batch, &b) == 0;
-}
-
-static bool good_in_window(struct search *q, const uint8_t *p, size_t n, uint64_t at)
-{
-    for (size_t i = 0; i + BATCH_HEADER_BYTES <= n; i++) {
-        if (good_at(q, p + i, at + i))
-            return true;
-    }
-    return false;
-}
+#define COPY_BYTES     (256 * 1024)
+#define CORRUPT_SUFFIX ".corrupt"
 
 static bool good_after(struct segment *s, uint64_t from, int64_t expected)
 {
-    struct search q = {.s = s, .expected = expected};
-    uint64_t end = MIN(s->size_bytes, from + SEARCH_BYTES_MAX);
-    uint8_t *window;
-    bool good = false;
+    struct search_area area = {.segment_base = s->base_offset,
+                               .size_bytes = s->size_bytes,
+                               .offset_min = expected,
+                               .offset_end = INT64_MAX};
 
-    if (from >= end || segment_file(s, &q.file) < 0)
-        return false;
-    window = xmalloc(SEARCH_WINDOW_BYTES);
-    buf_init(&q.batch);
-    for (uint64_t at = from; !good && at + BATCH_HEADER_BYTES <= end;
-         at += SEARCH_WINDOW_BYTES - BATCH_HEADER_BYTES) {
-        size_t n = MIN(SEARCH_WINDOW_BYTES, end - at);
-
-        if (file_pread_full(q.file, window, n, at) < 0)
-            break;
-        good = good_in_window(&q, window, n, at);
-    }
-    buf_release(&q.batch);
-    free(window);
-    return good;
+    return segment_file(s, &area.file) == 0 && search_any(&area, from);
 }
 
 bool salvage_any(struct log *l, int i, uint64_t position, int64_t expected)
@@ -83,12 +34,12 @@ bool salvage_any(struct log *l, int i, uint64_t position, int64_t expected)
 
 static int copy_bytes(struct segment *s, uint64_t from, struct file *to)
 {
-    uint8_t *bytes = xmalloc(SEARCH_WINDOW_BYTES);
+    uint8_t *bytes = xmalloc(COPY_BYTES);
     struct file *f;
     int rc = segment_file(s, &f);
 
-    for (uint64_t at = from; rc == 0 && at < s->size_bytes; at += SEARCH_WINDOW_BYTES) {
-        size_t n = MIN(SEARCH_WINDOW_BYTES, s->size_bytes - at);
+    for (uint64_t at = from; rc == 0 && at < s->size_bytes; at += COPY_BYTES) {
+        size_t n = MIN(COPY_BYTES, s->size_bytes - at);
 
         rc = file_pread_full(f, bytes, n, at);
         if (rc == 0)

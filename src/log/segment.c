@@ -47,6 +47,7 @@ struct segment *segment_new(struct log *l, int64_t base_offset, uint64_t size_by
     s->log = l;
     s->base_offset = base_offset;
     s->size_bytes = size_bytes;
+    s->written_from = (uint32_t)size_bytes;
     s->offsets.kind = INDEX_OFFSET;
     s->times.kind = INDEX_TIME;
     s->indexed_timestamp_ms = NO_TIMESTAMP;
@@ -67,6 +68,7 @@ void segment_free(struct segment *s)
     segment_close_file(s);
     index_release(&s->offsets);
     index_release(&s->times);
+    rot_forget(s);
     s->magic = 0;
     free(s);
 }
@@ -375,6 +377,7 @@ int segment_truncate(struct segment *s, uint64_t size_bytes, int64_t end_offset)
     s->log->size_bytes -= s->size_bytes - size_bytes;
     s->size_bytes = size_bytes;
     s->reserved_bytes = 0;
+    rot_forget(s);
     ASSERT(s->indexes_loaded);
     if (rc == 0)
         rc = truncate_indexes(s, size_bytes, end_offset);

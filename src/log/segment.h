@@ -77,7 +77,8 @@ int index_count_below_time(struct index_reader *r, int64_t timestamp_ms, uint32_
 
 /* ---- a segment ------------------------------------------------------------------------------ */
 
-#define SEGMENT_MAGIC 0x5345474du
+#define SEGMENT_MAGIC       0x5345474du
+#define SEGMENT_CHECKED_MAX 3 /* ranges that are remembered: one for each sequential reader */
 struct segment {
     uint32_t magic;
     struct log *log;
@@ -97,6 +98,13 @@ struct segment {
     int64_t first_timestamp_ms; /* largest one of the first batch: segment.ms counts from it */
     struct wall created;
     int64_t jitter_ms;
+    /* rot.c: what is known of the bytes. Positions fit 32 bits. */
+    uint32_t written_from; /* from here on this process wrote them */
+    struct checked {
+        uint32_t from, until;
+    } checked[SEGMENT_CHECKED_MAX]; /* found good since they were read; until 0: unused */
+    struct log_rot *rot;            /* ascending */
+    uint32_t n_rot;
 };
 
 #define SEGMENT_PATH_MAX 4096
@@ -165,6 +173,7 @@ struct walk {
     uint64_t buffer_at; /* of buffer[0] in the file */
     size_t buffer_n;
     uint32_t last_bytes; /* of the last batch: small ones are read in runs */
+    bool hopped;         /* the last batch stands behind damage that is known (rot.c) */
     uint8_t buffer[WALK_BUFFER_BYTES];
 };
 /* From position to `end` (the segment's size at most). */
@@ -319,6 +328,35 @@ int log_recover(struct log *l, bool strict, struct errmsg *msg);
 /* Loads the indexes of a segment, cut back to what holds below `offset`; *position, *expected:
  * behind the last batch that is accounted for, from where headers have to be walked. */
 int trust_indexes(struct segment *s, int64_t offset, uint64_t *position, int64_t *expected);
+/* Where to look for a good batch (search.c): in a file of a segment, up to size_bytes. */
+struct search_area {
+    struct file *file;
+    int64_t segment_base;
+    uint64_t size_bytes;
+    int64_t offset_min, offset_end; /* of the batch's first offset; its last is below offset_end */
+};
+/* Whether there is a good batch at or past `from`: its CRC and offsets hold. Any thread: reads the
+ * file only. */
+bool search_any(const struct search_area *area, uint64_t from);
+/* No good batch begins at `position`, where `offset` should be: *out is the damage, up to the next good
+ * one, or to the end of the area. Any thread. */
+void search_rot(const struct search_area *area, uint64_t position, int64_t offset,
+                struct log_rot *out);
+
+/* ---- rot ------------------------------------------------------------------------------------ */
+
+/* Whether these bytes are good as long as they are in the page cache. */
+bool rot_is_checked(const struct segment *s, uint64_t from, uint64_t until);
+/* The damage at `position`, or the first behind it. NULL. */
+const struct log_rot *rot_from(const struct segment *s, uint64_t position);
+/* Notes damage: one error line with the place, once. Readers are led around it from then on. */
+void rot_note(struct segment *s, const struct log_rot *rot);
+/* No good batch begins at `position`, where `expected` should be: notes the damage up to the next good
+ * one. Reads the file on this thread, once for each place. E_CORRUPT: no offset is missing there, or
+ * it is not the time for it (recovery). */
+int rot_find(struct segment *s, uint64_t position, int64_t expected);
+void rot_forget(struct segment *s);
+
 /* Whether a good batch follows what is bad at `position` of segment i, there or in a later segment.
  */
 bool salvage_any(struct log *l, int i, uint64_t position, int64_t expected);

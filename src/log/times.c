@@ -33,6 +33,8 @@ static int find_in_batch(struct segment *s, const struct batch *header, uint64_t
     if (rc == 0)
         rc = record_iter_init(&it, bytes.p, &b,
                               (size_t)s->log->config.max_decompressed_message_bytes, &scratch);
+    if (rc == E_CORRUPT && rot_find(s, position, header->base_offset) == 0)
+        rc = E_ROT;
     while (rc == 0) {
         rc = record_iter_next(&it, &r);
         if (rc <= 0)
@@ -80,13 +82,15 @@ static int find_in_segment(struct segment *s, int64_t timestamp_ms, struct found
     if (rc == 0)
         rc = walk_init(&w, s, position, s->size_bytes);
     while (rc >= 0 && (rc = walk_next(&w, &b, &position)) > 0) {
+        if (w.hopped) /* it may be what is looked for */
+            return E_ROT;
         if (b.max_timestamp_ms < timestamp_ms || batch_last_offset(&b) < s->log->start_offset)
             continue;
         rc = find_in_batch(s, &b, position, timestamp_ms, s->log->start_offset, out);
         if (rc != 0)
             return rc;
     }
-    return rc;
+    return rc == 0 && w.hopped ? E_ROT : rc;
 }
 
 int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isolation,

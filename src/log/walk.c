@@ -24,6 +24,7 @@ int walk_init(struct walk *w, struct segment *s, uint64_t position, uint64_t end
     w->buffer_at = 0;
     w->buffer_n = 0;
     w->last_bytes = UINT32_MAX;
+    w->hopped = false;
     return segment_file(s, &w->file);
 }
 
@@ -49,9 +50,14 @@ static bool offsets_fit(const struct segment *s, const struct batch *b)
 
 int walk_next(struct walk *w, struct batch *out, uint64_t *position)
 {
+    const struct log_rot *rot;
     int rc;
 
     ASSERT(w->position <= w->end);
+    rot = w->s->n_rot > 0 ? rot_from(w->s, w->position) : NULL;
+    w->hopped = rot && rot->position <= w->position;
+    if (w->hopped)
+        w->position = MIN(rot->until, w->end);
     if (w->position == w->end)
         return 0;
     if (w->position < w->buffer_at ||
@@ -83,12 +89,14 @@ int segment_locate_from(struct segment *s, int64_t offset, uint64_t from, uint64
             break;
         if (batch_last_offset(b) >= offset) {
             *found = true;
-            return 0;
+            return w.hopped && b->base_offset > offset ? E_ROT : 0;
         }
     }
     if (rc < 0)
         return rc;
     *position = w.position;
+    if (rc == 0 && w.hopped)
+        return E_ROT;
     return rc == 0 ? 0 : E_AGAIN;
 }
 
@@ -172,6 +180,19 @@ static void count_none(struct segment *s)
     s->first_known = false;
 }
 
+/* Over damage that is found here, too. */
+static int next_or_rot(struct walk *w, struct batch *b, uint64_t *position, int64_t expected)
+{
+    int rc = walk_next(w, b, position);
+
+    if (rc == E_CORRUPT && w->s->log->bears_rot) {
+        rc = rot_find(w->s, w->position, expected);
+        if (rc == 0)
+            rc = walk_next(w, b, position);
+    }
+    return rc;
+}
+
 static int rebuild(struct segment *s, int64_t *end_offset)
 {
     struct walk w;
@@ -189,7 +210,7 @@ static int rebuild(struct segment *s, int64_t *end_offset)
         return rc;
     s->indexes_loaded = true;
     rc = walk_init(&w, s, 0, s->size_bytes);
-    while (rc >= 0 && (rc = walk_next(&w, &b, &position)) > 0) {
+    while (rc >= 0 && (rc = next_or_rot(&w, &b, &position, *end_offset)) > 0) {
         if (b.base_offset < *end_offset)
             rc = E_CORRUPT;
         if (rc < 0)
@@ -197,6 +218,8 @@ static int rebuild(struct segment *s, int64_t *end_offset)
         segment_index_batch(s, &b, position);
         *end_offset = batch_last_offset(&b) + 1;
     }
+    if (rc == 0 && w.hopped) /* nothing stands behind the last damage */
+        *end_offset = MAX(*end_offset, s->rot[s->n_rot - 1].offset_next);
     s->indexes_loaded = rc == 0;
     return rc < 0 || !s->sealed ? rc : segment_finish(s);
 }
@@ -253,9 +276,10 @@ int segment_first_timestamp(struct segment *s, int64_t *timestamp_ms)
         rc = walk_init(&w, s, 0, s->size_bytes);
         if (rc == 0)
             rc = walk_next(&w, &b, &position);
-        if (rc <= 0)
-            return rc < 0 ? rc : E_CORRUPT;
-        s->first_timestamp_ms = b.max_timestamp_ms;
+        if (rc < 0 && rc != E_CORRUPT)
+            return rc;
+        /* Damage at the begin of a segment stops no append. */
+        s->first_timestamp_ms = rc > 0 ? b.max_timestamp_ms : NO_TIMESTAMP;
         s->first_known = true;
     }
     *timestamp_ms = s->size_bytes > 0 ? s->first_timestamp_ms : NO_TIMESTAMP;
@@ -294,7 +318,7 @@ static int locate_by_index(struct segment *s, int64_t offset, struct batch *b, u
     rc = walk_init(&w, s, e.position, s->size_bytes);
     if (rc == 0 && e.offset >= 0) {
         rc = walk_next(&w, b, position);
-        if (rc > 0 && b->base_offset > e.offset)
+        if (rc > 0 && b->base_offset > e.offset && !w.hopped)
             rc = E_CORRUPT;
     }
     return rc < 0 ? rc
@@ -332,6 +356,8 @@ int log_walk(struct log *l, int64_t from, int64_t to, walk_fn *fn, void *arg)
             break;
         if (from > s->base_offset)
             rc = segment_locate(s, from, &b, &position, &found);
+        if (rc == E_ROT)
+            rc = 0; /* from behind it */
         if (rc < 0 || !found)
             continue;
         rc = walk_init(&w, s, position, s->size_bytes);

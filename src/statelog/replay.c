@@ -23,9 +23,11 @@ struct replay {
 static int corrupt(const struct replay *r, const char *what)
 {
     struct log *l = r->s->options.log;
+    struct errmsg file;
 
-    errmsg_set(r->msg, "%s-%d at offset %lld: %s", log_topic(l), log_partition(l),
-               (long long)r->s->end, what);
+    log_file_of(l, r->s->end, &file);
+    errmsg_set(r->msg, "%s-%d at offset %lld (%s): %s", log_topic(l), log_partition(l),
+               (long long)r->s->end, file.text, what);
     return E_CORRUPT;
 }
 

@@ -242,18 +242,31 @@ static void clean_start_trusts_what_fits(void **state)
     assert_int_equal(log_end_offset(fx->log), 20);
 }
 
-/* After a clean stop all is flushed: a last batch that is not whole has rotted. It is neither served nor cut off. */
+/* After a clean stop all is flushed: a last batch that is not whole has rotted. It is neither served nor cut off, and the
+ * log goes on behind it. */
 static void clean_marker_does_not_hide_a_torn_tail(void **state)
 {
     struct fixture *fx = *state;
     uint64_t n = batch_bytes(fx), size = 10 * n - 3;
+    struct log_read r;
 
     fill(fx, "internal.segment.bytes=100000");
     fixture_stop(fx);
     fixture_truncate(fx, fixture_path(fx, 0, ".log"), size);
     assert_int_equal(fixture_open_manager(fx), 0);
-    assert_int_equal(fixture_open_log(fx), E_CORRUPT);
+    assert_int_equal(fixture_open_log(fx), 0);
+    assert_int_equal(log_end_offset(fx->log), 20);
+    assert_int_equal(log_read(fx->log, 18, 1, true, READ_UNCOMMITTED, &r), E_ROT);
+    assert_int_equal(log_read(fx->log, 17, 1, true, READ_UNCOMMITTED, &r), 0);
     assert_int_equal(fixture_file_bytes(fx, fixture_path(fx, 0, ".log")), size);
+    assert_int_equal(fixture_append(fx, (struct test_batch){.n_records = 2}), 20);
+    fixture_settle(fx);
+    assert_int_equal(log_read(fx->log, 19, 1, true, READ_UNCOMMITTED, &r), E_ROT);
+    assert_int_equal(log_read(fx->log, 20, 1, true, READ_UNCOMMITTED, &r), 0);
+    assert_int_equal(r.position, size);
+    fixture_stop(fx);
+    fixture_open(fx);
+    assert_int_equal(log_end_offset(fx->log), 22);
 }
 
 /* A lost or torn epoch file comes back from the batches. */
