@@ -159,9 +159,10 @@ static void account_batch(struct log *l, struct segment *s, const struct batch *
               b->base_offset); /* derived; log_finish tries again */
 }
 
-static void account(struct log *l, const struct append_bytes *w, uint64_t position, struct wall now)
+static void account(struct log *l, const struct append_bytes *w, uint64_t position)
 {
     struct segment *s = log_active(l);
+    struct wall now = clock_wall_later(l->m->env->clock);
     struct batch b;
 
     for (size_t at = 0; at < w->n_bytes; at += b.total_bytes) {
@@ -195,12 +196,31 @@ static int put(struct log *l, const struct log_append *a, const struct append_by
     return rc;
 }
 
-static void tell_space(struct log *l, int rc)
+/* What a client's append of so many bytes finds too little. */
+static void tell_full(struct log *l, const struct log_append *a, size_t n_bytes)
+{
+    uint64_t keep =
+        a->origin == LOG_FROM_CLIENT ? (uint64_t)l->m->config->log_min_free_bytes : 0;
+    struct vfs_space space;
+
+    if (vfs_space(l->m->env->vfs, l->dir->path, &space) < 0 || space.free_bytes >= keep + n_bytes) {
+        diag_error("%s: no space left for %zu bytes; records are refused until there is",
+                   l->dir->path, n_bytes);
+        return;
+    }
+    diag_error("%s: no space left: %llu bytes are free, %llu are missing (%zu to be written, %llu kept "
+               "for offset commits and metadata: log.min.free.bytes); records are refused until there is",
+               l->dir->path, (unsigned long long)space.free_bytes,
+               (unsigned long long)(keep + n_bytes - space.free_bytes), n_bytes,
+               (unsigned long long)keep);
+}
+
+static void tell_space(struct log *l, const struct log_append *a, size_t n_bytes, int rc)
 {
     struct log_dir *d = l->dir;
 
     if (rc == E_NOSPC && !d->full)
-        diag_error("%s: no space left; records are refused until there is", d->path);
+        tell_full(l, a, n_bytes);
     if (rc == 0 && d->full)
         diag_info("%s: there is space again; records are taken", d->path);
     if (rc == E_NOSPC || rc == 0)
@@ -222,11 +242,11 @@ static int append(struct log *l, struct log_append *a, const struct append_bytes
     int rc = put(l, a, w, now);
     uint64_t position;
 
-    tell_space(l, rc);
+    tell_space(l, a, w->n_bytes, rc);
     if (rc < 0)
         return fail(l, rc);
     position = log_active(l)->size_bytes - w->n_bytes;
-    account(l, w, position, now);
+    account(l, w, position);
     ASSERT(l->end_offset == base_offset + w->n_offsets);
     a->base_offset = base_offset;
     a->last_offset = l->end_offset - 1;
