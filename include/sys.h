@@ -139,9 +139,17 @@ size_t vfs_mem_open_files(struct vfs *v);                    /* a leak shows her
 struct clock {
     struct wall (*wall)(struct clock *c);
     struct mono (*mono)(struct clock *c);
+    struct wall made_wall; /* both clocks, when this was made: clock_init */
+    struct mono made_mono;
 };
+void clock_init(struct clock *c); /* for implementations, when both can be asked */
 struct wall clock_wall(struct clock *c);
 struct mono clock_mono(struct clock *c);
+/* For ages that outlive the process, where the calendar may jump: the later (earlier) one of the calendar and of what it would be
+ * had it run evenly since the clock was made. What is stamped with the later and judged by the earlier is never taken for older
+ * than it is, whichever way the calendar was wrong. */
+struct wall clock_wall_later(struct clock *c);
+struct wall clock_wall_earlier(struct clock *c);
 struct clock *clock_real_new(void);
 void clock_real_free(struct clock *c);
 struct clock *clock_sim_new(struct wall start);

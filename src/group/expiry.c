@@ -9,6 +9,9 @@
  *   otherwise              none
  * An offset with a time of its own (OffsetCommit v2-4) expires then. A group that is Empty and has
  * no offsets left gets its tombstone.
+ *
+ * A calendar that jumps makes nothing old: times are stamped with clock_wall_later and judged by
+ * clock_wall_earlier.
  */
 #include "internal.h"
 
@@ -65,7 +68,7 @@ static bool expire_offsets(struct statelog_proposal *p, struct group *g, int64_t
 
 static void expire_shard(struct group_shard *s)
 {
-    int64_t now_ms = groupm_now_ms(s->m);
+    int64_t now_ms = clock_wall_earlier(s->m->env->clock).ms;
     struct statelog_proposal p;
     int rc;
 

@@ -26,7 +26,7 @@ struct groupm *groupm_new(struct env *env, const struct groupm_options *options)
 
 int64_t groupm_now_ms(const struct groupm *m)
 {
-    return clock_wall(m->env->clock).ms;
+    return clock_wall_later(m->env->clock).ms;
 }
 
 struct timers *groupm_timers(struct groupm *m)

@@ -191,7 +191,7 @@ int16_t group_get(struct groupm *m, struct str id, struct group_shard **s, struc
 /* The same where a group must have a name: INVALID_GROUP_ID leaves *s and *out as they are. */
 int16_t group_get_named(struct groupm *m, struct str id, struct group_shard **s,
                         struct group **out);
-int64_t groupm_now_ms(const struct groupm *m);
+int64_t groupm_now_ms(const struct groupm *m); /* to stamp with; expiry.c judges by another */
 struct timers *groupm_timers(struct groupm *m);
 struct mono groupm_after_ms(const struct groupm *m, int64_t ms);
 

@@ -185,7 +185,7 @@ static void expiry_again(struct logm *m)
 static void expire_producers(struct timer *t)
 {
     struct logm *m = CONTAINER_OF(t, struct logm, expiry_timer);
-    struct wall now = clock_wall(m->env->clock);
+    struct wall now = clock_wall_earlier(m->env->clock);
 
     for (struct log *l = m->logs; l; l = l->by_name.next)
         log_expire_producers(l, now);

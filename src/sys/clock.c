@@ -19,6 +19,29 @@ struct mono clock_mono(struct clock *c)
     return c->mono(c);
 }
 
+void clock_init(struct clock *c)
+{
+    c->made_wall = clock_wall(c);
+    c->made_mono = clock_mono(c);
+}
+
+/* The calendar, had nobody set it. */
+static struct wall even_wall(struct clock *c)
+{
+    return (struct wall){c->made_wall.ms +
+                         (clock_mono(c).ns - c->made_mono.ns) / NS_PER_MS};
+}
+
+struct wall clock_wall_later(struct clock *c)
+{
+    return (struct wall){MAX(clock_wall(c).ms, even_wall(c).ms)};
+}
+
+struct wall clock_wall_earlier(struct clock *c)
+{
+    return (struct wall){MIN(clock_wall(c).ms, even_wall(c).ms)};
+}
+
 static int64_t read_ns(clockid_t id)
 {
     struct timespec ts;
@@ -43,6 +66,7 @@ struct clock *clock_real_new(void)
 
     c->wall = real_wall;
     c->mono = real_mono;
+    clock_init(c);
     return c;
 }
 
@@ -83,6 +107,7 @@ struct clock *clock_sim_new(struct wall start)
 
     sim->clock = (struct clock){.wall = sim_wall, .mono = sim_mono};
     sim->wall_ms = start.ms;
+    clock_init(&sim->clock);
     return &sim->clock;
 }
 

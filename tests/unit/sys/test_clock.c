@@ -49,9 +49,29 @@ static void real_clock_does_not_go_back(void **state)
     clock_real_free(c);
 }
 
+/* Whichever way the calendar jumps: what is stamped by the later and judged by the earlier is not older
+ * than it is. */
+static void ages_do_not_jump(void **state)
+{
+    struct clock *c = clock_sim_new((struct wall){1000});
+
+    clock_sim_advance(c, 5000000);
+    assert_int_equal(clock_wall_later(c).ms, 1005);
+    assert_int_equal(clock_wall_earlier(c).ms, 1005);
+    clock_sim_jump_wall(c, 500);
+    assert_int_equal(clock_wall_later(c).ms, 1505);
+    assert_int_equal(clock_wall_earlier(c).ms, 1005);
+    clock_sim_jump_wall(c, -600);
+    clock_sim_advance(c, 1000000);
+    assert_int_equal(clock_wall_later(c).ms, 1006);
+    assert_int_equal(clock_wall_earlier(c).ms, 906);
+    clock_sim_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ages_do_not_jump),
         cmocka_unit_test(simulated_clock_moves_when_told),
         cmocka_unit_test(calendar_jumps_alone),
         cmocka_unit_test(real_clock_does_not_go_back),
