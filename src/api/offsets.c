@@ -2,6 +2,8 @@
  *
  * Happy path: topic -> partition -> what the log knows -> reply at once. Finding a time may read a
  *             few batches.
+ * Failures:   what is named twice in one ListOffsets is answered once, with INVALID_REQUEST
+ *             (ReplicaManager.fetchOffset).
  */
 #include "internal.h"
 
@@ -16,6 +18,57 @@ enum special_timestamp {
 };
 
 typedef struct list_offsets_response_topics_partitions list_row;
+
+/* One partition of a request, where more than one may name it. */
+struct asked {
+    struct str topic;
+    int32_t partition;
+    int32_t i; /* in the order of the request */
+};
+
+static int asked_cmp(const void *a, const void *b)
+{
+    const struct asked *x = a, *y = b;
+    int rc = str_cmp(x->topic, y->topic);
+
+    if (rc == 0)
+        rc = (x->partition > y->partition) - (x->partition < y->partition);
+    return rc ? rc : (x->i > y->i) - (x->i < y->i);
+}
+
+enum asked_often { ASKED_ONCE = 0, ASKED_AGAIN, ASKED_FIRST };
+
+/* For each partition in the order of the request: is it named more than once
+ * (ListOffsetsRequest.duplicatePartitions)? */
+static uint8_t *find_repeats(struct request *rq)
+{
+    const struct list_offsets_request *body = rq->body;
+    struct asked *asked;
+    uint8_t *often;
+    size_t n = 0;
+
+    for (int32_t i = 0; i < body->n_topics; i++)
+        n += (size_t)body->topics[i].n_partitions;
+    asked = arena_array(&rq->arena, n, sizeof(*asked));
+    often = arena_array(&rq->arena, n, sizeof(*often));
+    n = 0;
+    for (int32_t i = 0; i < body->n_topics; i++) {
+        const struct list_offsets_request_topics *t = &body->topics[i];
+
+        for (int32_t j = 0; j < t->n_partitions; j++, n++)
+            asked[n] = (struct asked){t->name, t->partitions[j].partition_index, (int32_t)n};
+    }
+    qsort(asked, n, sizeof(*asked), asked_cmp);
+    for (size_t k = 1; k < n; k++) {
+        if (!str_eq(asked[k].topic, asked[k - 1].topic) ||
+            asked[k].partition != asked[k - 1].partition)
+            continue;
+        often[asked[k].i] = ASKED_AGAIN;
+        if (often[asked[k - 1].i] == ASKED_ONCE)
+            often[asked[k - 1].i] = ASKED_FIRST;
+    }
+    return often;
+}
 
 static bool timestamp_known(int64_t timestamp, int16_t version)
 {
@@ -124,6 +177,7 @@ void api_list_offsets_handle(struct request *rq)
 {
     const struct list_offsets_request *body = rq->body;
     struct list_offsets_response *rsp = rq->response;
+    const uint8_t *often = find_repeats(rq);
 
     rsp->n_topics = body->n_topics;
     rsp->topics = arena_array(&rq->arena, (size_t)body->n_topics, sizeof(*rsp->topics));
@@ -137,10 +191,14 @@ void api_list_offsets_handle(struct request *rq)
             error = KE_TOPIC_AUTHORIZATION_FAILED;
         list_offsets_response_topics_init(st);
         st->name = rt->name;
-        st->n_partitions = rt->n_partitions;
         st->partitions = arena_array(&rq->arena, (size_t)rt->n_partitions, sizeof(*st->partitions));
-        for (int32_t j = 0; j < rt->n_partitions; j++)
-            list_partition(rq, t, error, &rt->partitions[j], &st->partitions[j]);
+        for (int32_t j = 0; j < rt->n_partitions; j++, often++) {
+            int16_t refusal = error == KE_TOPIC_AUTHORIZATION_FAILED ? error : KE_INVALID_REQUEST;
+
+            if (*often != ASKED_AGAIN)
+                list_partition(rq, t, *often == ASKED_ONCE ? error : refusal, &rt->partitions[j],
+                               &st->partitions[st->n_partitions++]);
+        }
     }
     request_reply(rq);
 }
