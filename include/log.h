@@ -133,7 +133,7 @@ struct log_append {
     struct errmsg reason; /* with error */
     int64_t base_offset, last_offset;
     int64_t append_time_ms; /* -1 unless the topic stamps LogAppendTime */
-    int64_t start_offset;
+    int64_t start_offset; /* -1 with an error after which Kafka does not tell it (ReplicaManager.appendToLocalLog) */
     bool duplicate;      /* an idempotent producer's repeat: base_offset is the first one's; nothing was written */
 };
 /* Checks, assigns offsets, writes to the page cache, updates indexes and producer state; rolls the segment first where due. Returns 0

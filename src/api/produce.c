@@ -28,22 +28,21 @@ struct produce {
 
 typedef struct produce_response_responses_partition_responses part_response;
 
-static const struct str no_text = {NULL, 0};
-
-static void part_error(struct produce *p, part_response *rsp, int16_t error, struct str why)
+static void part_error(struct produce *p, part_response *rsp, int16_t error)
 {
     rsp->error_code = error;
     rsp->base_offset = -1;
-    rsp->error_message = why;
     p->n_errors++;
 }
 
-/* Why, and where single records are to blame, which (KIP-467). */
+/* Where single records are to blame, which and why (KIP-467); Kafka gives no text for anything else. */
 static void part_refused(struct produce *p, part_response *rsp, const struct log_append *a)
 {
     struct arena *arena = &p->rq->arena;
 
-    part_error(p, rsp, a->error, arena_str(arena, str_of(a->reason.text)));
+    part_error(p, rsp, a->error);
+    if (a->n_record_errors > 0)
+        rsp->error_message = arena_str(arena, str_of(a->reason.text));
     rsp->n_record_errors = a->n_record_errors;
     rsp->record_errors =
         arena_array(arena, (size_t)a->n_record_errors, sizeof(*rsp->record_errors));
@@ -74,7 +73,7 @@ static bool holds_a_batch(const struct wire_records *records)
 /* What must hold before the log is asked: KafkaApis.handleProduceRequest,
  * ReplicaManager.appendRecordsToLeader. */
 static int16_t part_allowed(struct produce *p, const struct meta_topic *t, int32_t partition,
-                            const struct wire_records *records, struct str *why)
+                            const struct wire_records *records)
 {
     const struct produce_request *body = p->rq->body;
     int16_t error = request_partition_check(t, partition, NO_LEADER_EPOCH);
@@ -87,16 +86,12 @@ static int16_t part_allowed(struct produce *p, const struct meta_topic *t, int32
         return KE_INVALID_TOPIC_EXCEPTION;
     if (body->acks == -1 && t->config.min_insync_replicas > 1)
         return KE_NOT_ENOUGH_REPLICAS;
-    if (!holds_a_batch(records)) {
-        *why = STR("A produce request must hold exactly one record batch for each partition");
+    if (!holds_a_batch(records))
         return KE_INVALID_RECORD;
-    }
     if (p->rq->version < 7 && (records->p[22] & BATCH_CODEC_MASK) == CODEC_ZSTD)
         return KE_UNSUPPORTED_COMPRESSION_TYPE; /* KIP-110 */
-    if (records->p[22] & BATCH_TRANSACTIONAL) {
-        *why = STR("This broker does not take part in transactions yet");
+    if (records->p[22] & BATCH_TRANSACTIONAL)
         return KE_INVALID_TXN_STATE;
-    }
     return KE_NONE;
 }
 
@@ -119,7 +114,7 @@ static void part_append(struct produce *p, struct meta_topic *t, int32_t partiti
         rc = log_append(log, &a);
     if (rc < 0) {
         p->maybe_written |= rc == E_IO;
-        part_error(p, rsp, (int16_t)err_kafka(rc), str_of(err_text(rc)));
+        part_error(p, rsp, (int16_t)err_kafka(rc));
         return;
     }
     if (a.error) {
@@ -161,15 +156,14 @@ static void produce_topic(struct produce *p, const struct produce_request_topic_
     for (int32_t i = 0; i < td->n_partition_data; i++) {
         const struct produce_request_topic_data_partition_data *pd = &td->partition_data[i];
         part_response *part = &rsp->partition_responses[i];
-        struct str why = no_text;
         int16_t error = topic_error;
 
         produce_response_responses_partition_responses_init(part);
         part->index = pd->index;
         if (!error)
-            error = part_allowed(p, t, pd->index, &pd->records, &why);
+            error = part_allowed(p, t, pd->index, &pd->records);
         if (error)
-            part_error(p, part, error, why);
+            part_error(p, part, error);
         else
             part_append(p, t, pd->index, &pd->records, part);
     }
@@ -203,7 +197,7 @@ static void part_durable(struct log_wait *w, int rc)
 
     ASSERT(p->n_waiting > 0);
     if (rc == E_CANCELED)
-        part_error(p, part->rsp, KE_UNKNOWN_TOPIC_OR_PARTITION, no_text);
+        part_error(p, part->rsp, KE_UNKNOWN_TOPIC_OR_PARTITION);
     else if (rc < 0)
         p->maybe_written = true;
     if (--p->n_waiting == 0)
@@ -222,7 +216,7 @@ static void produce_timed_out(struct timer *t)
         if (!part->wait.log)
             continue;
         log_wait_cancel(&part->wait);
-        part_error(p, part->rsp, KE_REQUEST_TIMED_OUT, no_text);
+        part_error(p, part->rsp, KE_REQUEST_TIMED_OUT);
         p->n_waiting--;
     }
     produce_finish(p);

@@ -20,6 +20,9 @@ void append_refuse(struct log_append *a, enum kafka_error error, const char *fmt
 
     ASSERT(error != KE_NONE);
     a->error = (int16_t)error;
+    if (error == KE_CORRUPT_MESSAGE || error == KE_MESSAGE_TOO_LARGE ||
+        error == KE_RECORD_LIST_TOO_LARGE)
+        a->start_offset = -1; /* ReplicaManager.appendToLocalLog */
     va_start(args, fmt);
     (void)vsnprintf(a->reason.text, sizeof(a->reason.text), fmt, args);
     va_end(args);
@@ -61,20 +64,24 @@ static void check_whole(const struct log *l, struct log_append *a, const uint8_t
             l->topic, l->partition);
 }
 
-/* ProduceRequest.validateRecords, and what the log checks before it looks inside. */
+/* ProduceRequest.validateRecords: the log is not asked, so its start is not answered. */
+static void refuse_request(struct log_append *a, const char *why)
+{
+    append_refuse(a, KE_INVALID_RECORD, "Produce requests %s", why);
+    a->start_offset = -1;
+}
+
+/* That, and what the log checks before it looks inside. */
 static void check_outside(const struct log *l, struct log_append *a, struct batch *b)
 {
     int rc;
 
     if (a->n_bytes == 0) {
-        append_refuse(a, KE_INVALID_RECORD,
-                      "Produce requests must have at least one record batch per partition");
+        refuse_request(a, "must have at least one record batch per partition");
         return;
     }
     if (a->n_bytes > BATCH_MAGIC_AT && a->p[BATCH_MAGIC_AT] != BATCH_MAGIC) {
-        append_refuse(
-            a, KE_INVALID_RECORD,
-            "Produce requests are only allowed to contain record batches with magic version 2");
+        refuse_request(a, "are only allowed to contain record batches with magic version 2");
         return;
     }
     rc = a->n_bytes < BATCH_HEADER_BYTES ? E_CORRUPT : batch_decode(a->p, b);
@@ -85,9 +92,7 @@ static void check_outside(const struct log *l, struct log_append *a, struct batc
         return;
     }
     if (b->total_bytes < a->n_bytes) {
-        append_refuse(
-            a, KE_INVALID_RECORD,
-            "Produce requests are only allowed to contain exactly one record batch per partition");
+        refuse_request(a, "are only allowed to contain exactly one record batch per partition");
         return;
     }
     if (b->base_offset != 0) {
