@@ -137,5 +137,5 @@ int producers_recall(struct log *l, int64_t end)
         LIST_FOREACH(it, &walked->used)
         take_over(l->producers, CONTAINER_OF(it, struct producer, in_use));
     producers_free(walked);
-    return rc == E_CORRUPT || rc == E_EOF ? 0 : rc;
+    return rc == E_CORRUPT || rc == E_EOF || rc == E_ROT ? 0 : rc;
 }
