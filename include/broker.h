@@ -55,6 +55,8 @@ void broker_free(struct broker *b, bool clean); /* clean = false: as if killed *
 /* The log of a partition, opened when it is there. NULL with rc 0: the partition is known but nothing was ever written to it
  * (make = false). make = true creates it. 0, or E_* (offline, no space, corrupt). */
 int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make, struct log **out);
+/* The log directory of this id, as an index; -1 when it is none of ours. */
+int broker_dir_of(const struct broker *b, struct uuid id);
 /* The topic __consumer_offsets, made when it is missing; its partition count, 0 when it cannot be made now. */
 int32_t broker_offsets_topic(struct broker *b);
 /* The next producer id; 0 or E_*. Its block may not be durable yet: reply after meta_after. */

@@ -86,6 +86,8 @@ int meta_n_topics(const struct meta *m);
 struct meta_topic **meta_topics_sorted(struct meta *m); /* by name; borrowed, valid until the next change */
 int64_t meta_end(const struct meta *m);                 /* the offset after the last applied record: the features' epoch */
 int64_t meta_broker_epoch(const struct meta *m);
+/* No new partition goes to this one of options.dir_ids any more. */
+void meta_set_dir_offline(struct meta *m, int dir);
 struct meta_feature {
     const char *name;
     int16_t level;

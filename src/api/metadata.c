@@ -24,7 +24,9 @@ static bool all_dirs_offline(const struct broker *b)
 
 bool api_partition_offline(const struct broker *b, const struct meta_partition *p)
 {
-    return p->log ? logm_dir_offline(b->logm, log_dir_index(p->log)) : all_dirs_offline(b);
+    int dir = p->log ? log_dir_index(p->log) : broker_dir_of(b, p->dir_id);
+
+    return dir >= 0 ? logm_dir_offline(b->logm, dir) : all_dirs_offline(b);
 }
 
 /* The one element of every list of replicas. */

@@ -20,6 +20,9 @@ static void log_dir_offline(void *arg, const char *dir, bool all)
     diag_error("log directory %s is offline: a write or flush failed; it is not used again until a "
                "restart",
                dir);
+    for (int i = 0; i < logm_n_dirs(b->logm) && b->meta; i++)
+        if (strcmp(logm_dir_path(b->logm, i), dir) == 0)
+            meta_set_dir_offline(b->meta, i);
     b->failed |= all;
 }
 

@@ -7,8 +7,7 @@
  */
 #include "parts.h"
 
-/* The log directory that the metadata names; -1, any, when it names none of ours. */
-static int dir_of(const struct broker *b, struct uuid id)
+int broker_dir_of(const struct broker *b, struct uuid id)
 {
     for (int i = 0; i < logm_n_dirs(b->logm); i++)
         if (uuid_eq(logm_dir_id(b->logm, i), id))
@@ -36,7 +35,7 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
         return E_AGAIN;
     }
     rc = log_open(b->logm, t->name, partition, t->id, &t->config, p->leader_epoch,
-                  dir_of(b, p->dir_id), &p->log, &msg);
+                  broker_dir_of(b, p->dir_id), &p->log, &msg);
     if (rc < 0 && rc != E_OFFLINE) /* that was said once, where it happened */
         diag_error("cannot open a log: %s", msg.text); /* which begins with its name */
     *out = p->log;

@@ -199,14 +199,14 @@ int32_t meta_new_topic_partitions(const struct meta *m, const struct meta_new_to
 
 /* ---- the records ----------------------------------------------------------------------------- */
 
-/* The directory that was given the fewest partitions; counts are moved along by the caller's own
+/* The directory that was given the fewest partitions, of those that are online; counts are moved along by the caller's own
  * array. */
 static int least(const int64_t *counts, int n)
 {
     int best = 0;
 
     for (int i = 1; i < n; i++)
-        if (counts[i] < counts[best])
+        if (counts[i] < counts[best]) /* INT64_MAX: it is offline */
             best = i;
     return best;
 }
@@ -218,10 +218,12 @@ void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal
     int32_t node = m->node_id;
     struct partition_record r;
 
+    for (int i = 0; i < m->n_dir_ids; i++)
+        counts[i] = m->dir_offline[i] ? INT64_MAX : counts[i];
     for (int32_t i = from; i < to; i++) {
         int dir = least(counts, m->n_dir_ids);
 
-        counts[dir]++;
+        counts[dir] += counts[dir] < INT64_MAX;
         partition_record_init(&r);
         r.partition_id = i;
         r.topic_id = topic_id;

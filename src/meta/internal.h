@@ -57,6 +57,7 @@ struct meta {
     int32_t node_id;
     struct uuid *dir_ids;
     int64_t *dir_partitions; /* how many partitions each directory was given */
+    bool *dir_offline;
     int n_dir_ids;
     struct meta_observer observer;
     struct log *log_file; /* borrowed */

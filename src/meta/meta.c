@@ -55,6 +55,7 @@ void meta_close(struct meta *m)
     free(m->sorted);
     free(m->dir_ids);
     free(m->dir_partitions);
+    free(m->dir_offline);
     m->magic = 0;
     free(m);
 }
@@ -69,6 +70,7 @@ static struct meta *meta_new(struct env *env, const struct meta_options *o)
     m->node_id = o->node_id;
     m->dir_ids = xmemdup(o->dir_ids, (size_t)o->n_dir_ids * sizeof(*o->dir_ids));
     m->dir_partitions = xcalloc((size_t)o->n_dir_ids, sizeof(*m->dir_partitions));
+    m->dir_offline = xcalloc((size_t)o->n_dir_ids, sizeof(*m->dir_offline));
     m->n_dir_ids = o->n_dir_ids;
     m->observer = o->observer;
     m->log_file = o->log;
@@ -187,6 +189,13 @@ struct meta_topic **meta_topics_sorted(struct meta *m)
 int64_t meta_end(const struct meta *m)
 {
     return statelog_end(m->log);
+}
+
+void meta_set_dir_offline(struct meta *m, int dir)
+{
+    ASSERT(dir >= 0);
+    ASSERT(dir < m->n_dir_ids);
+    m->dir_offline[dir] = true;
 }
 
 int64_t meta_broker_epoch(const struct meta *m)
