@@ -37,7 +37,10 @@ unit() {
         return
     fi
     [ "$bad" -eq 0 ] || echo "$out" | tail -n 200
-    count "unit tests ($1)" $((all - bad)) "$bad"
+    local skipped
+    skipped=$(grep -c '^[[:space:]].*(Skipped)$' <<<"$out") # in the list of what did not run
+    [ "$skipped" -eq 0 ] || echo "unit tests ($1): $skipped skipped"
+    count "unit tests ($1)" $((all - bad - skipped)) "$bad"
 }
 
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
