@@ -56,6 +56,9 @@ void logm_close(struct logm *m, bool clean);
 void logm_flush_all(struct logm *m);
 bool logm_quiet(const struct logm *m); /* no commit running or waiting, no job on any lane, no wait due */
 
+/* The epoch of the broker's registration, which the clean-shutdown marker keeps (CleanShutdownFileHandler); -1 until it is set. */
+void logm_set_broker_epoch(struct logm *m, int64_t broker_epoch);
+
 struct uuid logm_cluster_id(const struct logm *m);
 int logm_n_dirs(const struct logm *m);
 const char *logm_dir_path(const struct logm *m, int dir);

@@ -15,7 +15,7 @@
 
 #define PARTITION_METADATA_NAME      "partition.metadata"
 #define PARTITION_METADATA_BYTES_MAX 4096
-#define MARKER_TEXT                  "{\"version\":0,\"brokerEpoch\":-1}" /* CleanShutdownFileHandler.Content */
+#define MARKER_TEXT                  "{\"version\":0,\"brokerEpoch\":%lld}" /* CleanShutdownFileHandler.Content */
 #define TOPIC_BYTES_MAX              249
 
 char *dir_file_path(const struct log_dir *d, const char *name, char out[DIR_PATH_MAX])
@@ -361,10 +361,10 @@ int dir_unmark(struct log_dir *d, struct errmsg *msg)
 
 int dir_mark(struct log_dir *d)
 {
-    char path[DIR_PATH_MAX];
+    char path[DIR_PATH_MAX], text[64];
+    int n = snprintf(text, sizeof(text), MARKER_TEXT, (long long)d->m->broker_epoch);
 
     ASSERT(!d->offline);
     ASSERT(d->n_unrecovered == 0);
-    return vfs_replace(d->m->env->vfs, dir_file_path(d, DIR_MARKER_NAME, path), MARKER_TEXT,
-                       strlen(MARKER_TEXT));
+    return vfs_replace(d->m->env->vfs, dir_file_path(d, DIR_MARKER_NAME, path), text, (size_t)n);
 }

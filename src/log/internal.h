@@ -124,6 +124,7 @@ struct logm {
     struct logm_options options;
     const struct config *config;
     struct uuid cluster_id;
+    int64_t broker_epoch; /* for the clean-shutdown marker; -1 */
     struct log_dir *dirs;
     int n_dirs;
     struct log *logs; /* uthash by name_key */

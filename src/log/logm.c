@@ -206,6 +206,7 @@ int logm_open(struct env *env, const struct logm_options *options, struct logm *
     m->env = env;
     m->options = *options;
     m->config = options->config;
+    m->broker_epoch = -1;
     timer_init(&m->checkpoint_timer, checkpoint_timer_fire);
     timer_init(&m->flush_timer, flush_timer_fire);
     timer_init(&m->expiry_timer, expire_producers);
@@ -229,6 +230,11 @@ int logm_open(struct env *env, const struct logm_options *options, struct logm *
 }
 
 /* ---- what is there -------------------------------------------------------------------------- */
+
+void logm_set_broker_epoch(struct logm *m, int64_t broker_epoch)
+{
+    m->broker_epoch = broker_epoch;
+}
 
 struct uuid logm_cluster_id(const struct logm *m)
 {

@@ -223,9 +223,10 @@ static void the_marker_is_there_between_a_clean_stop_and_the_next_start(void **s
     fixture_open(&fx);
     fixture_append(&fx, (struct test_batch){0});
     assert_false(fixture_exists(&fx, MARKER));
+    logm_set_broker_epoch(fx.m, 42);
     fixture_stop(&fx);
     fixture_read_file(&fx, MARKER, &text);
-    assert_string_equal(buf_cstr(&text), "{\"version\":0,\"brokerEpoch\":-1}");
+    assert_string_equal(buf_cstr(&text), "{\"version\":0,\"brokerEpoch\":42}");
     buf_release(&text);
     assert_int_equal(fixture_open_manager(&fx), 0);
     assert_true(logm_was_clean(fx.m));
