@@ -85,10 +85,15 @@ static struct str dynamic_value(struct request *rq, bool ours, struct str name)
     return found ? found->value : (struct str){NULL, 0};
 }
 
+/* node.id and broker.id are two names of one setting (KafkaConfig.populateSynonyms). */
 static struct str given_value(struct request *rq, struct str name)
 {
     const struct config_given *g = config_given_find(rq->broker->config, name);
 
+    if (!g && str_is(name, "broker.id"))
+        g = config_given_find(rq->broker->config, STR("node.id"));
+    else if (!g && str_is(name, "node.id"))
+        g = config_given_find(rq->broker->config, STR("broker.id"));
     return g ? str_of(g->text) : (struct str){NULL, 0};
 }
 
@@ -141,6 +146,25 @@ int api_broker_synonyms(struct request *rq, const char *broker_name,
     return n;
 }
 
+static bool holds_text(const struct config_setting *st)
+{
+    return st->type == CONFIG_STRING || st->type == CONFIG_LIST || st->type == CONFIG_CLASS ||
+           st->type == CONFIG_PASSWORD;
+}
+
+struct str api_canonical(struct request *rq, const struct config_setting *st, struct str text)
+{
+    union config_value v;
+    struct str shown;
+
+    if (config_parse(st, text, &v, NULL) < 0)
+        return text;
+    shown = api_taken_text(rq, config_value_text(st, &v));
+    if (holds_text(st))
+        free(v.s);
+    return shown;
+}
+
 struct str api_broker_value(struct request *rq, const struct config_setting *st)
 {
     struct str name = str_of(st->name), value;
@@ -150,5 +174,5 @@ struct str api_broker_value(struct request *rq, const struct config_setting *st)
     value = dynamic_value(rq, true, name);
     if (!value.p)
         value = dynamic_value(rq, false, name);
-    return value.p ? value : api_taken_text(rq, config_text(rq->broker->config, st));
+    return value.p ? api_canonical(rq, st, value) : api_taken_text(rq, config_text(rq->broker->config, st));
 }

@@ -109,23 +109,9 @@ const struct config_pair *configs_find_pair(const struct config_pair *pairs, int
     return NULL;
 }
 
-static bool holds_text(const struct config_setting *st)
-{
-    return st->type == CONFIG_STRING || st->type == CONFIG_LIST || st->type == CONFIG_CLASS ||
-           st->type == CONFIG_PASSWORD;
-}
-
 struct str configs_canonical(struct describe *d, const struct config_setting *st, struct str text)
 {
-    union config_value v;
-    struct str shown;
-
-    if (config_parse(st, text, &v, NULL) < 0)
-        return text;
-    shown = api_taken_text(d->rq, config_value_text(st, &v));
-    if (holds_text(st))
-        free(v.s);
-    return shown;
+    return api_canonical(d->rq, st, text);
 }
 
 /* ---- a topic --------------------------------------------------------------------------------- */

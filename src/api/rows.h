@@ -33,6 +33,8 @@ struct api_synonym {
  * how many. */
 int api_broker_synonyms(struct request *rq, const char *broker_name,
                         struct api_synonym out[API_SYNONYMS_MAX]);
+/* A value as its type prints it: a double that was given as 3 is 3.0. */
+struct str api_canonical(struct request *rq, const struct config_setting *st, struct str text);
 /* The value that a broker setting has now; null where it has none, or is a secret. */
 struct str api_broker_value(struct request *rq, const struct config_setting *st);
 /* Settings that are not shown unless they were set (ConfigDef.defineInternal). */

@@ -23,8 +23,10 @@ static int finish_node_id(struct config *c, struct errmsg *msg)
 {
     bool node_id_given = config_given_find(c, STR("node.id")) != NULL;
 
-    if (c->broker_id < 0)
+    if (c->broker_id < 0) {
+        c->broker_id = c->node_id; /* each is the other's other name */
         return 0;
+    }
     if (!node_id_given) {
         c->node_id = c->broker_id;
         return 0;
