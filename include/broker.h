@@ -24,6 +24,8 @@ struct broker {
     struct groupm *groups;
     struct statelog **offset_shards; /* by partition of __consumer_offsets; NULL until opened */
     int32_t n_offset_shards;
+    uint32_t n_shard_errors; /* coordinators.c: requests for shards that cannot be opened */
+    struct mono shard_errors_quiet_until;
     struct security *security;
     struct quota *quota;
     int32_t node_id;

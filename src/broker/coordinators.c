@@ -6,6 +6,8 @@
  */
 #include "parts.h"
 
+#define SHARD_ERROR_EVERY_MS 60000
+
 static int shard_open(struct broker *b, struct meta_topic *t, int32_t shard, struct errmsg *msg)
 {
     struct statelog_options options = {.apply = group_shard_apply, .origin = LOG_FROM_COORDINATOR};
@@ -58,6 +60,18 @@ static int32_t group_n_shards(void *arg)
     return broker_offsets_topic(arg);
 }
 
+/* Every request of its groups comes here: one line a minute is enough for all shards. */
+static void tell_shard(struct broker *b, int32_t shard, const struct errmsg *msg)
+{
+    struct mono now = clock_mono(b->env->clock);
+
+    if (b->n_shard_errors++ > 0 && now.ns < b->shard_errors_quiet_until.ns)
+        return;
+    diag_error("cannot open %s-%d: %s (%u requests of groups refused so far)", OFFSETS_TOPIC, shard,
+               msg->text, b->n_shard_errors);
+    b->shard_errors_quiet_until = mono_after_ms(now, SHARD_ERROR_EVERY_MS);
+}
+
 static int16_t group_shard_get(void *arg, int32_t shard, struct statelog **out)
 {
     struct broker *b = arg;
@@ -68,7 +82,7 @@ static int16_t group_shard_get(void *arg, int32_t shard, struct statelog **out)
     if (b->stopping || !t || shard >= b->n_offset_shards)
         return KE_COORDINATOR_NOT_AVAILABLE;
     if (!b->offset_shards[shard] && shard_open(b, t, shard, &msg) < 0) {
-        diag_error("cannot open %s-%d: %s", OFFSETS_TOPIC, shard, msg.text);
+        tell_shard(b, shard, &msg);
         return KE_COORDINATOR_NOT_AVAILABLE;
     }
     *out = b->offset_shards[shard];
