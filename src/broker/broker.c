@@ -102,6 +102,7 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
         rc = open_metadata(b, options, msg);
     if (rc < 0)
         goto out;
+    logm_set_broker_epoch(b->logm, meta_broker_epoch(b->meta));
     broker_set_strays_aside(b);
     if (!logm_was_clean(b->logm))
         broker_recover_all(b);
