@@ -242,10 +242,11 @@ static void run(struct bench *b)
     total = seconds_since(start_ns);
     end(b);
     sort_doubles(seconds, n);
-    printf("batch_bytes=%zu partitions=%d producers=%d way=%s commits=%zu p50_ms=%.3f p99_ms=%.3f "
-           "mb_s=%.1f\n",
+    printf("batch_bytes=%zu partitions=%d producers=%d way=%s commits=%zu p10_ms=%.3f "
+           "p50_ms=%.3f p99_ms=%.3f mb_s=%.1f\n",
            b->batch_bytes, b->partitions, b->producers, WAY_NAMES[b->way], n,
-           percentile(seconds, n, 0.5) * 1e3, percentile(seconds, n, 0.99) * 1e3,
+           percentile(seconds, n, 0.1) * 1e3, percentile(seconds, n, 0.5) * 1e3,
+           percentile(seconds, n, 0.99) * 1e3,
            (double)n * (double)b->batches * (double)b->batch_bytes / total / 1e6);
     fflush(stdout);
     free(seconds);
