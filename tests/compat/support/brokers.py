@@ -33,6 +33,7 @@ class Broker:
         self.settings = dict(settings or {})
         self.log_path = folder / "broker.log"
         self.ready_path = folder / "ready"
+        self.prefix = []  # words before the command (mounts.py)
         self.process = None
         self.started_ns = 0
         self.looked_at = 0
@@ -66,7 +67,7 @@ class Broker:
         self.ready_path.unlink(missing_ok=True)
         with open(self.log_path, "ab") as log:
             self.started_ns = time.monotonic_ns()
-            self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*self.prefix, *self.command()], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                             cwd=self.folder, start_new_session=True)
 
     def is_ready_or_dead(self):

@@ -4,6 +4,8 @@ FAULTS = ("Found timestamp mismatch", "Found out of order timestamp", "Found rec
           "Found non-consecutive", "isvalid: false", "Index mismatch", "Mismatches in", "Non-consecutive offsets",
           "is corrupt", "Exception", "sanity check failed")
 
+LOGS_AT_ONCE = 8  # a line for each record has to fit into the tool's memory
+
 
 def dump(tools, files, *options):
     """Prints files; fails on whatever the tool finds wrong."""
@@ -23,7 +25,9 @@ def files_of(broker, pattern):
 
 def check_all(tools, broker):
     """Every segment, index and snapshot of every partition is without fault."""
-    dump(tools, files_of(broker, "*/*.log"), "--deep-iteration")
+    logs = files_of(broker, "*/*.log")
+    for i in range(0, len(logs), LOGS_AT_ONCE):
+        dump(tools, logs[i:i + LOGS_AT_ONCE], "--deep-iteration")
     for pattern in ("*/*.index", "*/*.timeindex", "*/*.snapshot"):
         files = [file for file in files_of(broker, pattern) if file.stat().st_size > 0]
         if files:
