@@ -25,9 +25,12 @@
  * (GroupMetadataManager.classicGroupNewMemberJoinTimeoutMs). */
 #define NEW_MEMBER_JOIN_TIMEOUT_MS 300000
 /* Member ids that were handed out and not yet used, per group; a limit of ours. */
-#define PENDING_MEMBERS_MAX    10000
-#define NO_TIME                (-1)
-#define CONSUMER_PROTOCOL_TYPE STR("consumer")
+#define PENDING_MEMBERS_MAX 10000
+/* What all members of a group list, of all protocols together; a limit of ours. A generation has to fit into one record,
+ * of 1 MiB, so that no group that works comes near it. */
+#define GROUP_METADATA_BYTES_MAX (32 << 20)
+#define NO_TIME                  (-1)
+#define CONSUMER_PROTOCOL_TYPE   STR("consumer")
 
 /* ---- states (state.c) ------------------------------------------------------------------------ */
 
@@ -67,6 +70,7 @@ struct member {
     int32_t rebalance_timeout_ms, session_timeout_ms;
     struct member_protocol *protocols; /* one block with all text and bytes behind the array */
     int32_t n_protocols;
+    size_t protocols_bytes;  /* of that block */
     struct bytes assignment; /* owned; of the last generation that was stable */
     struct bytes proposed;   /* borrowed: what the leader just sent, until its record is applied */
     bool is_new; /* has not been through a rebalance: its session counts even while it waits */
@@ -144,6 +148,7 @@ struct group {
     struct pending_member *pending;
     struct protocol_count *counts;
     uint64_t stamp;
+    size_t metadata_bytes; /* protocols_bytes of all members */
     bool new_member_added; /* during the initial delay */
     bool knows_topics;     /* what the members' subscriptions name could be read */
     struct str *topics;    /* sorted, one block */
@@ -231,6 +236,8 @@ void member_set_awaiting_join(struct member *m, bool awaiting);
 void member_set_pending_sync(struct member *m, bool pending);
 /* Ends what it waits for with UNKNOWN_MEMBER_ID, and removes it. */
 void member_remove(struct member *m);
+/* Whether the group may keep what is listed, in place of what m (NULL: a newcomer) listed before. */
+bool member_fits(const struct group *g, const struct member *m, const struct member_details *d);
 bool member_matches(const struct member *m, const struct member_details *d);
 struct bytes member_metadata(const struct member *m, struct str protocol);
 struct pending_member *pending_find(struct group *g, struct str id);

@@ -250,6 +250,16 @@ static bool has_room(struct join *j)
     return m || g->n_members < size_max;
 }
 
+/* Told now what the leader's SyncGroup would be told: a group of such members cannot be stored. */
+static bool is_too_large(const struct join *j)
+{
+    struct member *m = member_find(j->g, j->rq->member_id);
+
+    if (!m && j->rq->group_instance_id.p)
+        m = member_find_static(j->g, j->rq->group_instance_id);
+    return !member_fits(j->g, m, &j->details);
+}
+
 static void turn_away(struct join *j)
 {
     struct member *m = member_find(j->g, j->rq->member_id);
@@ -337,6 +347,8 @@ void groupm_join(struct groupm *m, const struct group_client *who,
         refuse(&j, rq->member_id, error);
     else if (!has_room(&j))
         turn_away(&j);
+    else if (is_too_large(&j))
+        refuse(&j, rq->member_id, KE_UNKNOWN_SERVER_ERROR);
     else if (rq->member_id.n == 0)
         join_new(&j);
     else

@@ -49,9 +49,18 @@ static size_t protocols_bytes(const struct member_details *d)
     return bytes;
 }
 
+bool member_fits(const struct group *g, const struct member *m, const struct member_details *d)
+{
+    size_t others = g->metadata_bytes - (m ? m->protocols_bytes : 0);
+
+    ASSERT(IMPLIES(m, m->protocols_bytes <= g->metadata_bytes));
+    return others + protocols_bytes(d) <= GROUP_METADATA_BYTES_MAX;
+}
+
 static void member_set_protocols(struct member *m, const struct member_details *d)
 {
-    struct member_protocol *own = xmalloc(MAX(protocols_bytes(d), 1));
+    size_t bytes = protocols_bytes(d);
+    struct member_protocol *own = xmalloc(MAX(bytes, 1));
     uint8_t *at = (uint8_t *)(own + d->n_protocols);
 
     for (int32_t i = 0; i < d->n_protocols; i++) {
@@ -66,9 +75,12 @@ static void member_set_protocols(struct member *m, const struct member_details *
             memcpy(at, p->metadata.p, p->metadata.n);
         at += p->metadata.n;
     }
+    ASSERT(at == (uint8_t *)own + bytes);
     free(m->protocols);
     m->protocols = own;
     m->n_protocols = d->n_protocols;
+    m->group->metadata_bytes += bytes - m->protocols_bytes;
+    m->protocols_bytes = bytes;
 }
 
 bool member_matches(const struct member *m, const struct member_details *d)
@@ -189,6 +201,8 @@ void member_remove(struct member *m)
     timer_cancel(groupm_timers(g->shard->m), &m->session);
     m->magic = 0;
     free((void *)m->assignment.p);
+    ASSERT(m->protocols_bytes <= g->metadata_bytes);
+    g->metadata_bytes -= m->protocols_bytes;
     free(m->protocols);
     text_free(&m->client_host);
     text_free(&m->client_id);

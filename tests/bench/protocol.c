@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common.h"
+#include "writer.h"
 
 enum {
     API_PRODUCE = 0,
@@ -35,68 +36,6 @@ void bytes_release(struct bytes *b)
 {
     free(b->data);
     *b = (struct bytes){0};
-}
-
-static void reserve(struct bytes *b, size_t n)
-{
-    if (b->n + n <= b->capacity)
-        return;
-    b->capacity = (b->n + n) * 2;
-    b->data = resize(b->data, b->capacity);
-}
-
-static void add(struct bytes *b, const void *data, size_t n)
-{
-    reserve(b, n);
-    if (n > 0)
-        memcpy(b->data + b->n, data, n);
-    b->n += n;
-}
-
-static void add8(struct bytes *b, int value)
-{
-    uint8_t byte = (uint8_t)value;
-
-    add(b, &byte, 1);
-}
-
-static void add16(struct bytes *b, int value)
-{
-    add8(b, value >> 8);
-    add8(b, value);
-}
-
-static void add32(struct bytes *b, uint32_t value)
-{
-    uint8_t raw[4];
-
-    put32(raw, value);
-    add(b, raw, 4);
-}
-
-static void add64(struct bytes *b, uint64_t value)
-{
-    add32(b, (uint32_t)(value >> 32));
-    add32(b, (uint32_t)value);
-}
-
-static void add_string(struct bytes *b, const char *text)
-{
-    if (!text) {
-        add16(b, -1);
-        return;
-    }
-    add16(b, (int)strlen(text));
-    add(b, text, strlen(text));
-}
-
-static void add_varint(struct bytes *b, int64_t value)
-{
-    uint64_t zigzag = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
-
-    for (; zigzag >= 0x80; zigzag >>= 7)
-        add8(b, (int)(zigzag & 0x7f) | 0x80);
-    add8(b, (int)zigzag);
 }
 
 static uint64_t wall_ms(void)
@@ -169,7 +108,7 @@ uint32_t batch_record_count(const struct bytes *batch)
     return get32(batch->data + BATCH_COUNT_AT);
 }
 
-static void begin(struct bytes *out, int key, int version)
+void request_begin(struct bytes *out, int key, int version)
 {
     out->n = 0;
     add32(out, 0);
@@ -179,7 +118,7 @@ static void begin(struct bytes *out, int key, int version)
     add_string(out, "bench");
 }
 
-static void end(struct bytes *out)
+void request_end(struct bytes *out)
 {
     put32(out->data, (uint32_t)out->n - 4);
 }
@@ -191,13 +130,13 @@ void request_number(struct bytes *request, uint32_t correlation)
 
 void request_api_versions(struct bytes *out)
 {
-    begin(out, API_VERSIONS, 0);
-    end(out);
+    request_begin(out, API_VERSIONS, 0);
+    request_end(out);
 }
 
 void request_create_topic(struct bytes *out, const char *topic, int partitions)
 {
-    begin(out, API_CREATE_TOPICS, 4);
+    request_begin(out, API_CREATE_TOPICS, 4);
     add32(out, 1);
     add_string(out, topic);
     add32(out, (uint32_t)partitions);
@@ -206,13 +145,13 @@ void request_create_topic(struct bytes *out, const char *topic, int partitions)
     add32(out, 0); /* settings */
     add32(out, TIMEOUT_MS);
     add8(out, 0); /* not only validated */
-    end(out);
+    request_end(out);
 }
 
 void request_produce(struct bytes *out, const char *topic, int partition, int acks,
                      const struct bytes *batch)
 {
-    begin(out, API_PRODUCE, 7);
+    request_begin(out, API_PRODUCE, 7);
     add_string(out, NULL); /* transactional id */
     add16(out, acks);
     add32(out, TIMEOUT_MS);
@@ -222,20 +161,20 @@ void request_produce(struct bytes *out, const char *topic, int partition, int ac
     add32(out, (uint32_t)partition);
     add32(out, (uint32_t)batch->n);
     add(out, batch->data, batch->n);
-    end(out);
+    request_end(out);
 }
 
 void request_init_producer_id(struct bytes *out)
 {
-    begin(out, API_INIT_PRODUCER_ID, 1);
+    request_begin(out, API_INIT_PRODUCER_ID, 1);
     add_string(out, NULL); /* transactional id */
     add32(out, TIMEOUT_MS);
-    end(out);
+    request_end(out);
 }
 
 void request_fetch(struct bytes *out, const struct fetch_ask *ask)
 {
-    begin(out, API_FETCH, 11);
+    request_begin(out, API_FETCH, 11);
     add32(out, (uint32_t)-1); /* not a replica */
     add32(out, (uint32_t)ask->wait_ms_max);
     add32(out, (uint32_t)ask->bytes_min);
@@ -253,7 +192,7 @@ void request_fetch(struct bytes *out, const struct fetch_ask *ask)
     add32(out, ask->bytes_max);
     add32(out, 0); /* forgotten topics */
     add_string(out, "");
-    end(out);
+    request_end(out);
 }
 
 void reply_receive(int fd, struct bytes *into)

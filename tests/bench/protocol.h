@@ -30,7 +30,9 @@ void batch_of(struct bytes *out, const struct bytes *records, int count,
               const struct batch_producer *producer);
 uint32_t batch_record_count(const struct bytes *batch);
 
-/* Requests, with their length in front. */
+/* Requests, with their length in front. Between begin and end stands the body (writer.h). */
+void request_begin(struct bytes *out, int key, int version);
+void request_end(struct bytes *out);
 void request_api_versions(struct bytes *out);
 void request_create_topic(struct bytes *out, const char *topic, int partitions);
 void request_produce(struct bytes *out, const char *topic, int partition, int acks,
