@@ -26,6 +26,12 @@ struct groupm_options {
     struct str (*topic_name)(void *arg, struct uuid id);
     struct uuid (*topic_id)(void *arg, struct str name);
     int32_t (*topic_partitions)(void *arg, struct str name); /* 0: no such topic */
+    /* All topics, for regular expressions; the names are borrowed until the next change. */
+    int32_t (*n_topics)(void *arg);
+    struct str (*topic_at)(void *arg, int32_t i);
+    int64_t (*metadata_version)(void *arg); /* grows with every change of the metadata */
+    /* A group's own settings (GROUP resources); NULL and 0 when there are none. */
+    const struct config_pair *(*group_configs)(void *arg, struct str group_id, int *n);
     void *arg;
 };
 struct groupm *groupm_new(struct env *env, const struct groupm_options *options);
@@ -61,6 +67,17 @@ void groupm_offset_commit(struct groupm *g, const struct group_client *who, cons
                           int16_t version, struct offset_commit_response *rsp, struct group_call *call);
 void groupm_offset_fetch(struct groupm *g, const struct offset_fetch_request *rq, int16_t version,
                          struct offset_fetch_response *rsp, struct group_call *call);
+/* Which topics a client may see, of those that its regular expression matches. */
+struct group_sight {
+    bool (*may_describe)(void *arg, struct str topic); /* NULL: all */
+    void *arg;
+};
+/* KIP-848: members of consumer groups. Topics by name were authorized. */
+void groupm_consumer_heartbeat(struct groupm *g, const struct group_client *who, const struct group_sight *sight,
+                               const struct consumer_group_heartbeat_request *rq, int16_t version,
+                               struct consumer_group_heartbeat_response *rsp, struct group_call *call);
+void groupm_consumer_describe(struct groupm *g, const struct consumer_group_describe_request *rq,
+                              struct consumer_group_describe_response *rsp, struct group_call *call);
 void groupm_list(struct groupm *g, const struct list_groups_request *rq, int16_t version,
                  struct list_groups_response *rsp, struct group_call *call);
 void groupm_describe(struct groupm *g, const struct describe_groups_request *rq, int16_t version,
@@ -73,6 +90,8 @@ void groupm_offset_delete(struct groupm *g, const struct offset_delete_request *
  * COORDINATOR_NOT_AVAILABLE, and `done` runs before this returns. The member stays what it was, as after a lost reply. A call
  * that only waits to be durable is left alone. */
 void groupm_give_up(struct groupm *g, struct group_call *call);
+/* A topic came, or has more partitions: consumer groups look at their topics again. */
+void groupm_topic_changed(struct groupm *g, bool created);
 /* A topic is gone: its offsets go too. */
 void groupm_topic_deleted(struct groupm *g, struct str topic);
 /* Stopping: every call that waits is answered now (COORDINATOR_NOT_AVAILABLE). */

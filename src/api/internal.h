@@ -137,6 +137,8 @@ void api_leave_group_handle(struct request *rq);
 void api_list_groups_handle(struct request *rq);
 void api_describe_groups_handle(struct request *rq);
 void api_delete_groups_handle(struct request *rq);
+void api_consumer_group_heartbeat_handle(struct request *rq);
+void api_consumer_group_describe_handle(struct request *rq);
 /* group_offsets.c */
 void api_offset_commit_handle(struct request *rq);
 void api_offset_fetch_handle(struct request *rq);

@@ -42,6 +42,8 @@ const struct api_handler api_handlers[] = {
     {57, 0, 2, 0, api_update_features_handle},
     {60, 0, 2, 0, api_describe_cluster_handle},
     {64, 0, 0, 0, api_unregister_broker_handle},
+    {68, 0, 1, 0, api_consumer_group_heartbeat_handle},
+    {69, 0, 1, 0, api_consumer_group_describe_handle},
     {74, 0, 1, 0, api_list_config_resources_handle},
     {75, 0, 0, 0, api_describe_topic_partitions_handle},
 };

@@ -110,6 +110,26 @@ static int32_t topic_partitions(void *arg, struct str name)
     return t ? t->n_partitions : 0;
 }
 
+static int32_t n_topics(void *arg)
+{
+    return meta_n_topics(((struct broker *)arg)->meta);
+}
+
+static struct str topic_at(void *arg, int32_t i)
+{
+    return str_of(meta_topics_sorted(((struct broker *)arg)->meta)[i]->name);
+}
+
+static int64_t metadata_version(void *arg)
+{
+    return meta_end(((struct broker *)arg)->meta);
+}
+
+static const struct config_pair *group_configs(void *arg, struct str group_id, int *n)
+{
+    return meta_configs(((struct broker *)arg)->meta, META_RESOURCE_GROUP, group_id, n);
+}
+
 struct groupm *broker_groups_new(struct broker *b)
 {
     struct groupm_options options = {.config = b->config,
@@ -118,6 +138,10 @@ struct groupm *broker_groups_new(struct broker *b)
                                      .topic_name = topic_name,
                                      .topic_id = topic_id,
                                      .topic_partitions = topic_partitions,
+                                     .n_topics = n_topics,
+                                     .topic_at = topic_at,
+                                     .metadata_version = metadata_version,
+                                     .group_configs = group_configs,
                                      .arg = b};
 
     return groupm_new(b->env, &options);

@@ -44,10 +44,18 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
 
 static void topic_created(void *arg, struct meta_topic *t)
 {
+    struct broker *b = arg;
+
+    if (b->groups)
+        groupm_topic_changed(b->groups, true);
 }
 
 static void partitions_added(void *arg, struct meta_topic *t, int32_t first_new)
 {
+    struct broker *b = arg;
+
+    if (b->groups)
+        groupm_topic_changed(b->groups, false);
 }
 
 /* A topic that the metadata has no more, while that is not durable: a power cut may still bring it

@@ -10,11 +10,8 @@
  * Failures:   a record that cannot be read is reported and skipped, as are kinds of records that
  *             are not served: they stay in the log.
  */
-#include "internal.h"
+#include "consumer.h"
 
-#define KEY_LEGACY_OFFSET_COMMIT 0
-#define KEY_OFFSET_COMMIT        1
-#define KEY_GROUP_METADATA       2
 #define OFFSET_VALUE_VERSION_MAX 4
 #define GROUP_VALUE_VERSION_MAX  4
 
@@ -108,7 +105,7 @@ static void load_group(struct group *g, const struct group_metadata_value *v)
 {
     struct member *leader;
 
-    ASSERT(!g->shard->loaded);
+    ASSERT(!g->shard->loaded || g->shard->downgrading);
     while (g->members)
         member_remove(g->members);
     text_free(&g->protocol_type);
@@ -151,25 +148,24 @@ static int apply_group(struct applying *a)
         return E_CORRUPT;
     g = group_find(a->s, key.group);
     if (!a->r->value.p) {
-        if (g && !a->s->loaded) {
-            while (g->members)
-                member_remove(g->members);
-            g->state = GROUP_EMPTY;
-        }
-        if (g)
-            group_remove(g);
+        if (!g || g->consumer)
+            return 0;
+        group_reset(g);
+        group_remove_unused(g);
         return 0;
     }
     if (a->version < 0 || a->version > GROUP_VALUE_VERSION_MAX ||
         group_metadata_value_decode(&v, &a->value, a->version) < 0)
         return E_CORRUPT;
-    if (g && a->s->loaded) {
+    if (g && a->s->loaded && !a->s->downgrading) {
         confirm_group(g, &v);
         return 0;
     }
     if (!g)
         g = group_add(a->s, key.group);
-    if (!a->s->loaded)
+    if (g->consumer)
+        return E_CORRUPT; /* its tombstones come first */
+    if (!a->s->loaded || a->s->downgrading)
         load_group(g, &v);
     return 0;
 }
@@ -189,13 +185,19 @@ static int apply_control(struct applying *a)
 
 static int apply(struct applying *a)
 {
+    int16_t type;
+
     if (a->r->control)
         return apply_control(a);
-    switch (wire_get_int16(&a->key)) {
-    case KEY_LEGACY_OFFSET_COMMIT:
-    case KEY_OFFSET_COMMIT:
+    type = wire_get_int16(&a->key);
+    if (is_consumer_record(type))
+        return apply_consumer_record(a->s, type, &a->key, &a->value, a->r->value.p != NULL,
+                                     a->version, a->arena);
+    switch (type) {
+    case RECORD_LEGACY_OFFSET_COMMIT:
+    case RECORD_OFFSET_COMMIT:
         return apply_offset(a);
-    case KEY_GROUP_METADATA:
+    case RECORD_GROUP_METADATA:
         return apply_group(a);
     default:
         a->s->n_skipped++;

@@ -7,7 +7,7 @@
  *             when durable.
  * Failures:   what the group refuses is the error of every partition that was fine so far.
  */
-#include "internal.h"
+#include "consumer.h"
 
 typedef struct offset_commit_request_topics commit_topic;
 typedef struct offset_commit_request_topics_partitions commit_part;
@@ -17,6 +17,7 @@ struct commit {
     struct groupm *m;
     struct group_shard *s;
     struct group *g; /* NULL: a simple group that does not exist yet */
+    const struct cg_member *cg_member; /* of a consumer group: who commits; NULL: nobody in it */
     const struct offset_commit_request *rq;
     struct offset_commit_response *rsp;
     struct statelog_proposal p;
@@ -58,6 +59,8 @@ static int16_t commit_check(struct commit *c, int16_t version)
         return KE_NONE;
     if (!c->g)
         return version >= 9 ? KE_GROUP_ID_NOT_FOUND : KE_ILLEGAL_GENERATION;
+    if (c->g->consumer)
+        return cg_commit_allowed(c->g, c->rq, version, &c->cg_member);
     error = commit_allowed(c->g, c->rq, &member);
     if (!error && member)
         session_touch(member); /* a commit is a sign of life */
@@ -154,6 +157,30 @@ static int16_t commit_part_propose(struct commit *c, struct str topic, struct uu
     return KE_NONE;
 }
 
+/* A member of a consumer group whose epoch has moved on: one partition that is not its own any more
+ * refuses all. */
+static int16_t commit_epochs_check(const struct commit *c)
+{
+    const struct groupm_options *o = &c->m->options;
+    int32_t epoch = c->rq->generation_id_or_member_epoch;
+
+    for (int32_t i = 0; c->cg_member && i < c->rsp->n_topics; i++) {
+        const commit_topic_row *row = &c->rsp->topics[i];
+        struct uuid id = c->names[i].p ? o->topic_id(o->arg, c->names[i]) : UUID_ZERO;
+
+        for (int32_t j = 0; j < row->n_partitions; j++) {
+            const commit_part *part = &c->rq->topics[i].partitions[j];
+            int16_t error = KE_NONE;
+
+            if (!row->partitions[j].error_code)
+                error = cg_commit_partition_allowed(c->cg_member, epoch, id, part->partition_index);
+            if (error)
+                return error;
+        }
+    }
+    return KE_NONE;
+}
+
 static void commit_propose(struct commit *c)
 {
     const struct groupm_options *o = &c->m->options;
@@ -195,6 +222,8 @@ void groupm_offset_commit(struct groupm *m, const struct group_client *who,
     c.expire_ms = expire_ms(c.now_ms, rq->retention_time_ms);
     statelog_proposal_init(&c.p);
     error = commit_check(&c, version);
+    if (!error)
+        error = commit_epochs_check(&c);
     if (!error) {
         commit_propose(&c);
         error = proposal_error(proposal_send(&c.p, c.s));

@@ -5,7 +5,7 @@
  * Happy path: the group may lose offsets -> of topics that its members do not read, one tombstone
  *             per partition that has an offset -> applied -> answered when durable.
  */
-#include "internal.h"
+#include "consumer.h"
 
 typedef struct offset_delete_response_topics delete_topic_row;
 
@@ -15,7 +15,7 @@ static int16_t delete_check(const struct group *g)
 {
     if (!g)
         return KE_GROUP_ID_NOT_FOUND;
-    if (g->state != GROUP_EMPTY && !group_uses_consumer_protocol(g))
+    if (!g->consumer && g->state != GROUP_EMPTY && !group_uses_consumer_protocol(g))
         return KE_NON_EMPTY_GROUP;
     return KE_NONE;
 }
@@ -100,6 +100,7 @@ void groupm_topic_deleted(struct groupm *m, struct str topic)
     struct statelog_proposal *proposals;
 
     ASSERT_CORE();
+    groupm_topic_changed(m, false);
     HASH_FIND(hh, m->topic_names, topic.p, topic.n, name);
     if (!name)
         return;

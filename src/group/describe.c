@@ -3,7 +3,7 @@
  * Owner: the call, its caller's. Core thread. Everything is copied: a group may be gone when the
  * reply leaves.
  */
-#include "internal.h"
+#include "consumer.h"
 
 /* ---- ListGroups */
 
@@ -25,60 +25,78 @@ static struct str folded(struct str s, struct arena *arena)
     return copy;
 }
 
-/* Which states are asked for: a bit each. Unknown words match nothing. */
-static unsigned states_wanted(const struct list_groups_request *rq, struct arena *arena)
+/* What is asked for: words in lower case; none: all. Unknown words match nothing. */
+struct list_filter {
+    struct str *states, *types;
+    int32_t n_states, n_types;
+};
+
+static struct str *folded_all(const struct str *words, int32_t n, struct arena *arena)
 {
-    unsigned bits = 0;
+    struct str *out = arena_array(arena, (size_t)MAX(n, 0), sizeof(*out));
 
-    if (rq->n_states_filter <= 0)
-        return ~0u;
-    for (int32_t i = 0; i < rq->n_states_filter; i++) {
-        struct str word = folded(rq->states_filter[i], arena);
-
-        for (int state = 0; state < GROUP_N_STATES; state++) {
-            struct str name = folded(str_of(group_state_name(state)), arena);
-
-            if (str_eq(word, name))
-                bits |= 1u << state;
-        }
-    }
-    return bits;
+    for (int32_t i = 0; i < n; i++)
+        out[i] = folded(words[i], arena);
+    return out;
 }
 
-static bool classic_wanted(const struct list_groups_request *rq, struct arena *arena)
+static bool asked_for(const struct str *words, int32_t n, struct str word)
 {
-    bool wanted = rq->n_types_filter <= 0;
-
-    for (int32_t i = 0; i < rq->n_types_filter; i++)
-        wanted |= str_is(folded(rq->types_filter[i], arena), "classic");
-    return wanted;
+    for (int32_t i = 0; i < n; i++)
+        if (str_eq(words[i], word))
+            return true;
+    return n <= 0;
 }
 
-static void list_row(const struct group *g, int16_t version, struct arena *arena,
+static struct str state_text(const struct group *g)
+{
+    return str_of(g->consumer ? cg_state_name(consumer_group_state(g))
+                              : group_state_name(g->state));
+}
+
+static struct str type_text(const struct group *g)
+{
+    return g->consumer ? STR("consumer") : STR("classic");
+}
+
+static bool is_wanted(const struct group *g, const struct list_filter *f, struct arena *arena)
+{
+    return asked_for(f->types, f->n_types, type_text(g)) &&
+           (f->n_states <= 0 || asked_for(f->states, f->n_states, folded(state_text(g), arena)));
+}
+
+static void list_row(const struct group *g, struct arena *arena,
                      struct list_groups_response_groups *row)
 {
     list_groups_response_groups_init(row);
     row->group_id = arena_str(arena, g->id);
-    row->protocol_type = g->protocol_type.p ? arena_str(arena, g->protocol_type) : STR("");
-    row->group_state = str_of(group_state_name(g->state));
-    row->group_type = STR("classic");
+    if (g->consumer)
+        row->protocol_type = CONSUMER_PROTOCOL_TYPE;
+    else
+        row->protocol_type = g->protocol_type.p ? arena_str(arena, g->protocol_type) : STR("");
+    row->group_state = state_text(g);
+    row->group_type = type_text(g);
 }
 
-static int16_t list_shard(struct group_shard *s, unsigned states, int16_t version,
+static int16_t list_shard(struct group_shard *s, const struct list_filter *f,
                           struct list_groups_response *rsp, struct arena *arena)
 {
     int16_t error = shard_log(s);
 
     for (struct group *g = s->groups; !error && g; g = g->hh.next)
-        if (states & (1u << g->state))
-            list_row(g, version, arena, &rsp->groups[rsp->n_groups++]);
+        if (is_wanted(g, f, arena))
+            list_row(g, arena, &rsp->groups[rsp->n_groups++]);
     return error;
 }
 
 void groupm_list(struct groupm *m, const struct list_groups_request *rq, int16_t version,
                  struct list_groups_response *rsp, struct group_call *call)
 {
-    unsigned states = classic_wanted(rq, call->arena) ? states_wanted(rq, call->arena) : 0;
+    struct list_filter f = {.states =
+                                folded_all(rq->states_filter, rq->n_states_filter, call->arena),
+                            .types = folded_all(rq->types_filter, rq->n_types_filter, call->arena),
+                            .n_states = rq->n_states_filter,
+                            .n_types = rq->n_types_filter};
     size_t n = 0;
     int16_t error = m->stopping ? KE_COORDINATOR_NOT_AVAILABLE : KE_NONE;
 
@@ -88,7 +106,7 @@ void groupm_list(struct groupm *m, const struct list_groups_request *rq, int16_t
     rsp->groups = arena_array(call->arena, n, sizeof(*rsp->groups));
     for (int32_t i = 0; !error && i < m->n_shards; i++)
         if (m->shards[i] && m->shards[i]->groups)
-            error = list_shard(m->shards[i], states, version, rsp, call->arena);
+            error = list_shard(m->shards[i], &f, rsp, call->arena);
     rsp->error_code = error;
     if (error) {
         rsp->n_groups = 0;
@@ -134,15 +152,18 @@ static void describe_group(struct group *g, struct arena *arena,
     describe_members(g, arena, row);
 }
 
-/* Before v6 a group that is not there is Dead, and no error (KIP-1043). */
-static void describe_unknown(struct str id, int16_t version, struct arena *arena,
-                             struct describe_groups_response_groups *row)
+/* Before v6 a group that is not there is Dead, and no error (KIP-1043). A consumer group is not one of
+ * these. */
+static void describe_unknown(struct str id, bool is_consumer_group, int16_t version,
+                             struct arena *arena, struct describe_groups_response_groups *row)
 {
     row->group_state = str_of(group_state_name(GROUP_DEAD));
     if (version < 6)
         return;
     row->error_code = KE_GROUP_ID_NOT_FOUND;
-    row->error_message = arena_printf(arena, "Group %.*s not found.", STR_ARG(id));
+    row->error_message = arena_printf(
+        arena, is_consumer_group ? "Group %.*s is not a classic group." : "Group %.*s not found.",
+        STR_ARG(id));
 }
 
 void groupm_describe(struct groupm *m, const struct describe_groups_request *rq, int16_t version,
@@ -163,10 +184,10 @@ void groupm_describe(struct groupm *m, const struct describe_groups_request *rq,
         row->error_code = group_get(m, rq->groups[i], &shards[i], &g);
         if (row->error_code)
             shards[i] = NULL;
-        else if (g)
+        else if (g && !g->consumer)
             describe_group(g, call->arena, row);
         else
-            describe_unknown(rq->groups[i], version, call->arena, row);
+            describe_unknown(rq->groups[i], g != NULL, version, call->arena, row);
     }
     call_end_all(shards, rq->n_groups, call);
 }
@@ -202,11 +223,11 @@ static int16_t delete_group(struct groupm *m, struct str id, struct group_shard 
         return error;
     if (!g)
         return KE_GROUP_ID_NOT_FOUND;
-    if (g->state != GROUP_EMPTY)
+    if (!group_is_empty(g))
         return KE_NON_EMPTY_GROUP;
     statelog_proposal_init(&p);
     propose_all_offset_tombstones(&p, g);
-    propose_group_tombstone(&p, id);
+    propose_tombstones(&p, g);
     error = proposal_error(proposal_send(&p, *s));
     statelog_proposal_release(&p);
     return error;

@@ -6,7 +6,7 @@
  * only the same where groupm_settled says so. Shards are taken in their order, groups by id, members by id,
  * offsets by topic and partition.
  */
-#include "internal.h"
+#include "consumer.h"
 
 struct digest {
     uint64_t h;
@@ -110,14 +110,75 @@ static void add_members(struct digest *d, const struct group *g)
 /* A group that nothing was ever written of: it began, and nobody stayed. */
 static bool is_only_live(const struct group *g)
 {
-    return g->state == GROUP_EMPTY && g->generation == 0 && !g->offsets;
+    return !g->consumer && g->state == GROUP_EMPTY && g->generation == 0 && !g->offsets;
 }
+
+/* ---- consumer groups: all of it is durable */
+
+static int compare_cg_members(const void *a, const void *b)
+{
+    return str_cmp((*(const struct cg_member *const *)a)->id, (*(const struct cg_member *const *)b)->id);
+}
+
+static void add_partitions(struct digest *d, const struct cg_partitions *ps)
+{
+    add_int(d, ps->n);
+    for (int32_t i = 0; i < ps->n; i++) {
+        add(d, ps->items[i].topic.b, sizeof(ps->items[i].topic.b));
+        add_int(d, ps->items[i].partition);
+        add_int(d, ps->items[i].epoch);
+    }
+}
+
+static void add_cg_member(struct digest *d, const struct cg_member *m)
+{
+    struct cg_partitions target = cg_target_of(m->group, m->id);
+
+    add_str(d, m->id);
+    add_str(d, m->details.instance_id);
+    add_str(d, m->details.regex);
+    add_int(d, m->details.rebalance_timeout_ms);
+    add_int(d, m->details.classic ? m->details.classic->session_timeout_ms : -1);
+    for (int32_t i = 0; i < m->details.n_topics; i++)
+        add_str(d, m->details.topics[i]);
+    add_int(d, m->current.epoch);
+    add_int(d, m->current.previous_epoch);
+    add_int(d, m->current.state);
+    add_partitions(d, &m->current.assigned);
+    add_partitions(d, &m->current.revoking);
+    add_partitions(d, &target);
+}
+
+static void add_consumer_group(struct digest *d, const struct group *g)
+{
+    const struct consumer_group *cg = g->consumer;
+    const struct cg_member **sorted = xcalloc((size_t)cg->n_members + 1, sizeof(struct cg_member *));
+    int32_t n = 0;
+
+    add_int(d, cg->epoch);
+    add_int(d, cg->assignment_epoch);
+    add_int(d, cg->metadata_hash);
+    for (struct cg_member *m = cg->members; m; m = m->by_id.next)
+        sorted[n++] = m;
+    ASSERT(n == cg->n_members);
+    qsort(sorted, (size_t)n, sizeof(struct cg_member *), compare_cg_members);
+    for (int32_t i = 0; i < n; i++)
+        add_cg_member(d, sorted[i]);
+    free(sorted);
+}
+
+/* ---- */
 
 static void add_group(struct digest *d, const struct group *g)
 {
     if (is_only_live(g))
         return;
     add_str(d, g->id);
+    if (g->consumer) {
+        add_consumer_group(d, g);
+        add_offsets(d, g);
+        return;
+    }
     add_int(d, g->state);
     add_int(d, g->generation);
     add_str(d, g->protocol_type);

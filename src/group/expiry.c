@@ -6,6 +6,7 @@
  *   nobody ever joined     an offset expires so long after its commit
  *   Empty                  all expire so long after the group became empty
  *   Stable, of consumers   those of topics that no member reads, so long after their commit
+ *   a consumer group       those of topics that no member is subscribed to, so long after their commit
  *   otherwise              none
  * An offset with a time of its own (OffsetCommit v2-4) expires then. A group that is Empty and has
  * no offsets left gets its tombstone.
@@ -19,7 +20,7 @@ enum expiry_base { EXPIRY_NEVER = 0, EXPIRY_AFTER_COMMIT, EXPIRY_AFTER_STATE };
 
 static enum expiry_base expiry_base(const struct group *g)
 {
-    if (!g->protocol_type.p)
+    if (g->consumer || !g->protocol_type.p)
         return EXPIRY_AFTER_COMMIT;
     if (g->state == GROUP_EMPTY)
         return g->state_ms == NO_TIME ? EXPIRY_AFTER_COMMIT : EXPIRY_AFTER_STATE;
@@ -74,8 +75,8 @@ static void expire_shard(struct group_shard *s)
 
     statelog_proposal_init(&p);
     for (struct group *g = s->groups; g; g = g->hh.next)
-        if (expire_offsets(&p, g, now_ms) && g->state == GROUP_EMPTY && !g->pending)
-            propose_group_tombstone(&p, g->id);
+        if (expire_offsets(&p, g, now_ms) && group_is_empty(g) && !g->pending)
+            propose_tombstones(&p, g);
     rc = proposal_send(&p, s);
     if (rc < 0)
         diag_warn("__consumer_offsets-%d: what is past its retention stays for now: %s", s->index,

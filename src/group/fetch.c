@@ -8,7 +8,7 @@
  * Invariant:  a fetch sees everything decided so far and waits until that is durable, so that
  *             `require_stable` is always kept, but for offsets of open transactions.
  */
-#include "internal.h"
+#include "consumer.h"
 
 typedef struct offset_fetch_request_groups fetch_group;
 typedef struct offset_fetch_request_groups_topics fetch_topic;
@@ -147,6 +147,10 @@ static struct group_shard *fetch_one(struct fetch *f, const fetch_group *rq, gro
     row->error_code = group_get(f->m, rq->group_id, &f->s, &f->g);
     if (row->error_code)
         return NULL;
+    if (f->g && f->g->consumer)
+        row->error_code = cg_fetch_allowed(f->g, rq->member_id, rq->member_epoch);
+    if (row->error_code)
+        return f->s;
     if (rq->n_topics < 0)
         fetch_all(f, row);
     else

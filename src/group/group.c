@@ -8,7 +8,7 @@
  * Failures:   a shard that cannot be opened answers COORDINATOR_NOT_AVAILABLE and is asked for
  *             again next time.
  */
-#include "internal.h"
+#include "consumer.h"
 
 struct groupm *groupm_new(struct env *env, const struct groupm_options *options)
 {
@@ -21,6 +21,8 @@ struct groupm *groupm_new(struct env *env, const struct groupm_options *options)
     m->env = env;
     m->options = *options;
     list_init(&m->parked);
+    m->topics_changed = 1;
+    m->new_topics_version = -1;
     return m;
 }
 
@@ -141,7 +143,7 @@ struct group *group_add(struct group_shard *s, struct str id)
     return g;
 }
 
-static void group_free(struct group *g)
+void group_reset(struct group *g)
 {
     struct timers *timers = groupm_timers(g->shard->m);
 
@@ -150,16 +152,44 @@ static void group_free(struct group *g)
     while (g->pending)
         pending_remove(g->pending);
     ASSERT(!g->counts);
-    offsets_clear(g);
     group_forget_topics(g);
     timer_cancel(timers, &g->join_timer);
     timer_cancel(timers, &g->sync_timer);
-    HASH_DELETE(hh, g->shard->groups, g);
-    g->magic = 0;
     text_free(&g->protocol_type);
     text_free(&g->protocol);
+    g->generation = 0;
+    g->state = GROUP_EMPTY;
+    g->previous = GROUP_DEAD;
+    g->state_ms = groupm_now_ms(g->shard->m);
+}
+
+bool group_is_simple(const struct group *g)
+{
+    return !g->consumer && g->state == GROUP_EMPTY && !g->protocol_type.p && !g->pending;
+}
+
+bool group_is_empty(const struct group *g)
+{
+    if (g->consumer)
+        return consumer_group_state(g) == CG_GROUP_EMPTY;
+    return g->state == GROUP_EMPTY;
+}
+
+static void group_free(struct group *g)
+{
+    group_reset(g);
+    consumer_group_free(g);
+    offsets_clear(g);
+    HASH_DELETE(hh, g->shard->groups, g);
+    g->magic = 0;
     text_free(&g->id);
     free(g);
+}
+
+void group_remove_unused(struct group *g)
+{
+    if (group_is_simple(g) && !g->offsets && !txn_has_group(g->shard, g->id))
+        group_remove(g);
 }
 
 void group_remove(struct group *g)
@@ -199,6 +229,14 @@ void groupm_free(struct groupm *m)
     free(m);
 }
 
+void groupm_topic_changed(struct groupm *m, bool created)
+{
+    ASSERT(m->magic == GROUPM_MAGIC);
+    m->topics_changed++;
+    if (created)
+        m->new_topics_version = m->options.metadata_version(m->options.arg);
+}
+
 void group_shard_loaded(struct group_shard *s)
 {
     int64_t size_max = s->m->options.config->group_max_size;
@@ -209,6 +247,10 @@ void group_shard_loaded(struct group_shard *s)
         diag_warn("__consumer_offsets-%d: %u records of kinds that are not served were skipped",
                   s->index, s->n_skipped);
     for (struct group *g = s->groups; g; g = g->hh.next) {
+        if (g->consumer) {
+            consumer_group_loaded(g);
+            continue;
+        }
         for (struct member *m = g->members; m; m = m->by_id.next)
             session_touch(m);
         if (g->n_members > size_max)

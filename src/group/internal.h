@@ -133,10 +133,17 @@ struct str offset_metadata(const struct offset_entry *e);
 
 /* ---- group, shard, all ----------------------------------------------------------------------- */
 
+/* A group is of one of two kinds. What both share is first; what follows is the classic protocol's,
+ * and empty while `consumer` is there. A group that nobody joined, and that only has offsets, is a
+ * "simple" one: classic, Empty, without a protocol type. */
 struct group {
     uint32_t magic;
     struct group_shard *shard;
     struct str id;
+    struct group_topic *offsets;
+    UT_hash_handle hh;
+    struct consumer_group *consumer; /* of the newer protocol (consumer.h); NULL: a classic group */
+    /* classic */
     enum group_state state, previous;
     int64_t state_ms;                   /* wall time of the last move; NO_TIME from an old record */
     struct str protocol_type, protocol; /* null: none */
@@ -156,8 +163,6 @@ struct group {
     struct timer join_timer, sync_timer;
     bool initial_delay; /* what join_timer is for */
     int32_t delay_ms, remaining_ms;
-    struct group_topic *offsets;
-    UT_hash_handle hh;
 };
 struct group_shard {
     uint32_t magic;
@@ -165,6 +170,7 @@ struct group_shard {
     int32_t index;
     struct statelog *log; /* borrowed; NULL until somebody asked for it */
     bool loaded;          /* apply confirms what is decided, and no longer builds groups */
+    bool downgrading;     /* but it builds the classic group that a consumer group becomes */
     struct group *groups;
     struct pending_txn *txns;
     struct timer expiry;
@@ -178,6 +184,8 @@ struct groupm {
     int32_t n_shards;
     struct topic_name *topic_names;
     struct list parked; /* of struct group_call.link */
+    uint64_t topics_changed;    /* grows when a topic comes, grows or goes */
+    int64_t new_topics_version; /* of the metadata when a topic came last; -1: not yet known */
     bool stopping;
 };
 
@@ -191,6 +199,13 @@ int16_t shard_log(struct group_shard *s);
 struct group *group_find(struct group_shard *s, struct str id); /* NULL; s may be NULL */
 struct group *group_add(struct group_shard *s, struct str id);  /* Empty, generation 0 */
 void group_remove(struct group *g);                             /* no member may be left */
+/* Nobody ever joined, as far as is still known. */
+bool group_is_simple(const struct group *g);
+bool group_is_empty(const struct group *g); /* of members; of either kind */
+/* The classic half becomes that of a simple group. */
+void group_reset(struct group *g);
+/* Removes a simple group that has no offsets. */
+void group_remove_unused(struct group *g);
 /* shard_of and group_find in one. */
 int16_t group_get(struct groupm *m, struct str id, struct group_shard **s, struct group **out);
 /* The same where a group must have a name: INVALID_GROUP_ID leaves *s and *out as they are. */
@@ -285,9 +300,30 @@ void member_end_sync(struct member *m);
 void member_fail_sync(struct member *m, int16_t error);
 
 /* ---- records.c ------------------------------------------------------------------------------- */
+/* CoordinatorRecordType: what a key begins with. */
+enum group_record {
+    RECORD_LEGACY_OFFSET_COMMIT = 0,
+    RECORD_OFFSET_COMMIT = 1,
+    RECORD_GROUP_METADATA = 2,
+    RECORD_CONSUMER_GROUP_METADATA = 3,
+    RECORD_CONSUMER_GROUP_PARTITION_METADATA = 4,
+    RECORD_CONSUMER_GROUP_MEMBER_METADATA = 5,
+    RECORD_CONSUMER_GROUP_TARGET_ASSIGNMENT_METADATA = 6,
+    RECORD_CONSUMER_GROUP_TARGET_ASSIGNMENT_MEMBER = 7,
+    RECORD_CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT = 8,
+    RECORD_CONSUMER_GROUP_REGULAR_EXPRESSION = 16,
+};
+/* One record: key_begin, the key's fields, then value_begin, the value's fields, value_end; or
+ * tombstone_end. */
+void record_key_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t type);
+void record_value_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t version);
+void record_value_end(struct statelog_proposal *p, struct wire_writer *w);
+void record_tombstone_end(struct statelog_proposal *p, struct wire_writer *w);
 void propose_group(struct statelog_proposal *p, struct group *g, bool proposed_assignments);
 void propose_new_group(struct statelog_proposal *p, struct str id, int64_t now_ms);
 void propose_group_tombstone(struct statelog_proposal *p, struct str id);
+/* What ends a group without members, of either kind; not its offsets. */
+void propose_tombstones(struct statelog_proposal *p, const struct group *g);
 void propose_offset(struct statelog_proposal *p, struct str group, struct str topic,
                     const struct offset_entry *e, struct str metadata);
 void propose_offset_tombstone(struct statelog_proposal *p, struct str group, struct str topic,

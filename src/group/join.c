@@ -9,7 +9,7 @@
  * Failures:   every refusal is data in the reply. A group that comes to be is written first; when
  *             that cannot be, it does not come to be.
  */
-#include "internal.h"
+#include "consumer.h"
 
 struct join {
     struct groupm *m;
@@ -273,15 +273,20 @@ static void turn_away(struct join *j)
     rebalance_maybe_complete(j->g);
 }
 
-/* A group comes to be with a record of its own, so that it is there after a restart. */
+/* A group comes to be with a record of its own, so that it is there after a restart; a consumer
+ * group without members becomes one. */
 static int make_group(struct join *j)
 {
     struct statelog_proposal p;
     int rc;
 
     statelog_proposal_init(&p);
+    if (j->g)
+        propose_cg_tombstones(&p, j->g);
     propose_new_group(&p, j->rq->group_id, groupm_now_ms(j->m));
+    j->s->downgrading = j->g != NULL;
     rc = proposal_send(&p, j->s);
+    j->s->downgrading = false;
     statelog_proposal_release(&p);
     j->g = group_find(j->s, j->rq->group_id);
     ASSERT(rc < 0 || j->g);
@@ -312,7 +317,7 @@ static int16_t find_group(struct join *j)
     if (error)
         return error;
     j->g = group_find(j->s, j->rq->group_id);
-    if (j->g)
+    if (j->g && (!j->g->consumer || !group_is_empty(j->g)))
         return KE_NONE;
     if (!newcomer)
         return KE_UNKNOWN_MEMBER_ID;
@@ -345,6 +350,8 @@ void groupm_join(struct groupm *m, const struct group_client *who,
         error = find_group(&j);
     if (error)
         refuse(&j, rq->member_id, error);
+    else if (j.g->consumer)
+        consumer_join(m, j.s, j.g, who, rq, version, rsp, call);
     else if (!has_room(&j))
         turn_away(&j);
     else if (is_too_large(&j))

@@ -3,7 +3,7 @@
  * Happy path: each one named is removed, by its id or (an administrator) by its instance id -> one
  *             rebalance for all of them (KIP-345) -> the reply names each with its error.
  */
-#include "internal.h"
+#include "consumer.h"
 
 /* A leaving member as all versions put it: v0-2 name one. */
 struct leaver {
@@ -87,7 +87,9 @@ void groupm_leave(struct groupm *gm, const struct leave_group_request *rq, int16
     ASSERT_CORE();
     error = group_get_named(gm, rq->group_id, &s, &g);
     rsp->error_code = error;
-    if (!error && version < 3)
+    if (!error && g && g->consumer)
+        consumer_leave(g, rq, version, rsp, call->arena);
+    else if (!error && version < 3)
         leave_old(g, rq, rsp);
     else if (!error)
         leave_many(g, rq, rsp, call->arena);

@@ -7,7 +7,7 @@
  *             group does not know its topics, and then none of its offsets expires early
  *             (ClassicGroup.computeSubscribedTopics).
  */
-#include "internal.h"
+#include "consumer.h"
 
 /* ---- counting */
 
@@ -206,6 +206,8 @@ void group_learn_topics(struct group *g)
 
 bool group_subscribed(const struct group *g, struct str topic)
 {
+    if (g->consumer)
+        return cg_is_subscribed(g, topic);
     if (!g->knows_topics)
         return group_uses_consumer_protocol(g);
     return g->n_topics > 0 &&

@@ -8,32 +8,30 @@
  */
 #include "internal.h"
 
-#define KEY_OFFSET_COMMIT           1
-#define KEY_GROUP_METADATA          2
 #define GROUP_VALUE_VERSION         3
 #define OFFSET_VALUE_VERSION        4
 #define OFFSET_VALUE_EXPIRE_VERSION 1 /* the one that has an expire timestamp */
 
-static void key_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t type)
+void record_key_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t type)
 {
     statelog_proposal_begin(p);
     wire_writer_init(w, &p->bytes);
     wire_put_int16(w, type);
 }
 
-static void value_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t version)
+void record_value_begin(struct statelog_proposal *p, struct wire_writer *w, int16_t version)
 {
     statelog_proposal_key_end(p);
     wire_put_int16(w, version);
 }
 
-static void value_end(struct statelog_proposal *p, struct wire_writer *w)
+void record_value_end(struct statelog_proposal *p, struct wire_writer *w)
 {
     statelog_proposal_value_end(p);
     wire_writer_release(w);
 }
 
-static void tombstone_end(struct statelog_proposal *p, struct wire_writer *w)
+void record_tombstone_end(struct statelog_proposal *p, struct wire_writer *w)
 {
     statelog_proposal_key_end(p);
     wire_writer_release(w);
@@ -45,7 +43,7 @@ static void group_key(struct statelog_proposal *p, struct wire_writer *w, struct
 {
     struct group_metadata_key key;
 
-    key_begin(p, w, KEY_GROUP_METADATA);
+    record_key_begin(p, w, RECORD_GROUP_METADATA);
     group_metadata_key_init(&key);
     key.group = id;
     group_metadata_key_encode(&key, w, 0);
@@ -74,7 +72,7 @@ void propose_group(struct statelog_proposal *p, struct group *g, bool proposed_a
     int32_t i = 0;
 
     group_key(p, &w, g->id);
-    value_begin(p, &w, GROUP_VALUE_VERSION);
+    record_value_begin(p, &w, GROUP_VALUE_VERSION);
     group_metadata_value_init(&value);
     value.protocol_type = g->protocol_type.p ? g->protocol_type : STR("");
     value.generation = g->generation;
@@ -87,7 +85,7 @@ void propose_group(struct statelog_proposal *p, struct group *g, bool proposed_a
         member_row(m, proposed_assignments, &value.members[i++]);
     group_metadata_value_encode(&value, &w, GROUP_VALUE_VERSION);
     free(value.members);
-    value_end(p, &w);
+    record_value_end(p, &w);
 }
 
 void propose_new_group(struct statelog_proposal *p, struct str id, int64_t now_ms)
@@ -96,14 +94,14 @@ void propose_new_group(struct statelog_proposal *p, struct str id, int64_t now_m
     struct wire_writer w;
 
     group_key(p, &w, id);
-    value_begin(p, &w, GROUP_VALUE_VERSION);
+    record_value_begin(p, &w, GROUP_VALUE_VERSION);
     group_metadata_value_init(&value);
     value.protocol_type = STR("");
     value.protocol = (struct str){NULL, 0};
     value.leader = (struct str){NULL, 0};
     value.current_state_timestamp = now_ms;
     group_metadata_value_encode(&value, &w, GROUP_VALUE_VERSION);
-    value_end(p, &w);
+    record_value_end(p, &w);
 }
 
 void propose_group_tombstone(struct statelog_proposal *p, struct str id)
@@ -111,7 +109,7 @@ void propose_group_tombstone(struct statelog_proposal *p, struct str id)
     struct wire_writer w;
 
     group_key(p, &w, id);
-    tombstone_end(p, &w);
+    record_tombstone_end(p, &w);
 }
 
 /* ---- OffsetCommit */
@@ -121,7 +119,7 @@ static void offset_key(struct statelog_proposal *p, struct wire_writer *w, struc
 {
     struct offset_commit_key key;
 
-    key_begin(p, w, KEY_OFFSET_COMMIT);
+    record_key_begin(p, w, RECORD_OFFSET_COMMIT);
     offset_commit_key_init(&key);
     key.group = group;
     key.topic = topic;
@@ -137,7 +135,7 @@ void propose_offset(struct statelog_proposal *p, struct str group, struct str to
     struct wire_writer w;
 
     offset_key(p, &w, group, topic, e->partition);
-    value_begin(p, &w, version);
+    record_value_begin(p, &w, version);
     offset_commit_value_init(&value);
     value.offset = e->offset;
     value.leader_epoch = e->leader_epoch;
@@ -146,7 +144,7 @@ void propose_offset(struct statelog_proposal *p, struct str group, struct str to
     value.expire_timestamp = e->expire_ms;
     value.topic_id = e->topic_id;
     offset_commit_value_encode(&value, &w, version);
-    value_end(p, &w);
+    record_value_end(p, &w);
 }
 
 void propose_offset_tombstone(struct statelog_proposal *p, struct str group, struct str topic,
@@ -155,7 +153,7 @@ void propose_offset_tombstone(struct statelog_proposal *p, struct str group, str
     struct wire_writer w;
 
     offset_key(p, &w, group, topic, partition);
-    tombstone_end(p, &w);
+    record_tombstone_end(p, &w);
 }
 
 void propose_all_offset_tombstones(struct statelog_proposal *p, struct group *g)

@@ -6,7 +6,7 @@
  *             applied: the group is Stable -> everybody is answered when that is durable.
  * Failures:   assignments that cannot be stored make everybody join again.
  */
-#include "internal.h"
+#include "consumer.h"
 
 static void sync_refuse(struct group_shard *s, struct sync_group_response *rsp, int16_t error,
                         struct group_call *call)
@@ -112,8 +112,12 @@ void groupm_sync(struct groupm *gm, const struct sync_group_request *rq, int16_t
 
     ASSERT_CORE();
     error = group_get_named(gm, rq->group_id, &s, &g);
-    if (!error && (!g || g->state == GROUP_EMPTY))
+    if (!error && (!g || group_is_empty(g)))
         error = KE_UNKNOWN_MEMBER_ID;
+    if (!error && g->consumer) {
+        consumer_sync(s, g, rq, rsp, call);
+        return;
+    }
     if (!error)
         error = sync_check(g, rq, &m);
     if (!error && g->state == GROUP_PREPARING)
@@ -135,8 +139,11 @@ void groupm_sync(struct groupm *gm, const struct sync_group_request *rq, int16_t
 static int16_t beat(struct group *g, const struct heartbeat_request *rq)
 {
     struct member *m;
-    int16_t error = member_check(g, rq->member_id, rq->group_instance_id, &m);
+    int16_t error;
 
+    if (g->consumer)
+        return consumer_classic_heartbeat(g, rq);
+    error = member_check(g, rq->member_id, rq->group_instance_id, &m);
     if (error)
         return error;
     if (rq->generation_id != g->generation)

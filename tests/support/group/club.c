@@ -72,6 +72,21 @@ static int32_t topic_partitions(void *arg, struct str name)
     return t ? t->n_partitions : 0;
 }
 
+static int32_t n_topics(void *arg)
+{
+    return ((struct club *)arg)->n_topics;
+}
+
+static struct str topic_at(void *arg, int32_t i)
+{
+    return str_of(((struct club *)arg)->topics[i].name);
+}
+
+static int64_t metadata_version(void *arg)
+{
+    return ((struct club *)arg)->metadata_version;
+}
+
 void club_open_shards(struct club *c)
 {
     for (int32_t i = 0; i < CLUB_SHARDS; i++)
@@ -91,6 +106,9 @@ static void start(struct club *c)
                                 .topic_name = topic_name,
                                 .topic_id = topic_id,
                                 .topic_partitions = topic_partitions,
+                                .n_topics = n_topics,
+                                .topic_at = topic_at,
+                                .metadata_version = metadata_version,
                                 .arg = c};
 
     if (logm_open(&c->env, &lo, &c->logm, &c->msg) < 0)

@@ -40,6 +40,7 @@ struct club {
     struct groupm *g;
     struct club_topic topics[CLUB_TOPICS_MAX];
     int n_topics;
+    int64_t metadata_version;
     bool unavailable; /* the shard cannot be had */
     struct list answers;
     struct errmsg msg;

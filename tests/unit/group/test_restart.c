@@ -341,7 +341,7 @@ static void foreign_records_are_left_alone(void **state)
     struct shown x;
 
     shown_init(&x);
-    put_key(&x, 3, "g", NULL, 0);
+    put_key(&x, 11, "g", NULL, 0);
     *buf_grow(&x.value, 1) = 0;
     show(&x, (struct statelog_record){.producer_id = NO_PRODUCER_ID});
     assert_int_equal(x.s->n_skipped, 1);
