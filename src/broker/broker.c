@@ -8,10 +8,12 @@
  *             starts.
  * Stop:       long polls are answered, everything is flushed; when nothing is in work and the lanes
  *             are idle, the checkpoints and the clean-shutdown marker are written by broker_free.
- * Failure:    when the last log directory goes offline, `failed` tells the process to end with exit
+ * Failure:    when the log directory with the metadata goes offline, or the last one, `failed` tells the process to end with exit
  *             code 74.
  */
 #include "parts.h"
+
+#define METADATA_DIR 0 /* the first of log.dirs, as metadata.log.dir defaults to */
 
 static void log_dir_offline(void *arg, const char *dir, bool all)
 {
@@ -23,7 +25,8 @@ static void log_dir_offline(void *arg, const char *dir, bool all)
     for (int i = 0; i < logm_n_dirs(b->logm) && b->meta; i++)
         if (strcmp(logm_dir_path(b->logm, i), dir) == 0)
             meta_set_dir_offline(b->meta, i);
-    b->failed |= all;
+    /* Without its metadata a broker can say nothing (KafkaRaftServer ends then, too). */
+    b->failed |= all || logm_dir_offline(b->logm, METADATA_DIR);
 }
 
 static int open_metadata_log(struct broker *b, struct errmsg *msg)
@@ -40,7 +43,7 @@ static int open_metadata_log(struct broker *b, struct errmsg *msg)
 
     if (rc < 0)
         return rc;
-    rc = log_open(b->logm, METADATA_TOPIC, 0, id, &config, 1, 0, &b->metadata_log, msg);
+    rc = log_open(b->logm, METADATA_TOPIC, 0, id, &config, 1, METADATA_DIR, &b->metadata_log, msg);
     topic_config_release(&config);
     return rc;
 }
@@ -58,7 +61,7 @@ static int open_metadata(struct broker *b, const struct broker_options *options,
                               .n_endpoints = options->n_endpoints,
                               .observer = broker_observer(b)};
     int rc;
-    char *dir_path = xasprintf("%s/%s-0", logm_dir_path(b->logm, 0), METADATA_TOPIC);
+    char *dir_path = xasprintf("%s/%s-0", logm_dir_path(b->logm, METADATA_DIR), METADATA_TOPIC);
 
     for (int i = 0; i < n_dirs; i++)
         dir_ids[i] = logm_dir_id(b->logm, i);
@@ -71,14 +74,6 @@ static int open_metadata(struct broker *b, const struct broker_options *options,
     free(dir_path);
     free(dir_ids);
     return rc;
-}
-
-static bool all_dirs_offline(const struct broker *b)
-{
-    for (int i = 0; i < logm_n_dirs(b->logm); i++)
-        if (!logm_dir_offline(b->logm, i))
-            return false;
-    return true;
 }
 
 int broker_start(struct env *env, const struct broker_options *options, struct broker **out,
@@ -106,8 +101,8 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
     broker_set_strays_aside(b);
     if (!logm_was_clean(b->logm))
         broker_recover_all(b);
-    if (all_dirs_offline(b)) {
-        errmsg_set(msg, "%s: %s", logm_dir_path(b->logm, 0), err_text(E_OFFLINE));
+    if (logm_dir_offline(b->logm, METADATA_DIR)) {
+        errmsg_set(msg, "%s: %s", logm_dir_path(b->logm, METADATA_DIR), err_text(E_OFFLINE));
         rc = E_OFFLINE;
         goto out;
     }
@@ -170,14 +165,16 @@ void broker_free(struct broker *b, bool clean)
 
 int broker_producer_id(struct broker *b, int64_t *producer_id)
 {
+    int64_t first;
     int32_t count;
     int rc;
 
     if (b->producer_id_next == b->producer_id_end) {
-        rc = meta_allocate_producer_ids(b->meta, &b->producer_id_next, &count);
+        rc = meta_allocate_producer_ids(b->meta, &first, &count);
         if (rc < 0)
             return rc;
-        b->producer_id_end = b->producer_id_next + count;
+        b->producer_id_next = first;
+        b->producer_id_end = first + count;
     }
     *producer_id = b->producer_id_next++;
     return 0;

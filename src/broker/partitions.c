@@ -137,6 +137,17 @@ struct meta_observer broker_observer(struct broker *b)
                                   .arg = b};
 }
 
+/* Another log directory has the same partition, of the topic that its partition.metadata names. */
+static bool has_namesake(const struct logm *m, int i)
+{
+    const struct logm_found *f = logm_found_get(m, i), *next;
+
+    if (i + 1 == logm_n_found(m))
+        return false;
+    next = logm_found_get(m, i + 1); /* ids rise, zero is the first */
+    return f->partition == next->partition && strcmp(f->topic, next->topic) == 0;
+}
+
 /* A directory that no topic of the metadata owns is set aside, as Kafka does: never removed, never
  * served. */
 void broker_set_strays_aside(struct broker *b)
@@ -144,7 +155,8 @@ void broker_set_strays_aside(struct broker *b)
     for (int i = 0; i < logm_n_found(b->logm); i++) {
         const struct logm_found *f = logm_found_get(b->logm, i);
         struct meta_topic *t = meta_topic(b->meta, str_of(f->topic));
-        bool same_id = t && (uuid_is_zero(f->topic_id) || uuid_eq(t->id, f->topic_id));
+        bool no_other = uuid_is_zero(f->topic_id) && !has_namesake(b->logm, i);
+        bool same_id = t && (no_other || uuid_eq(t->id, f->topic_id));
 
         if (str_is(str_of(f->topic), METADATA_TOPIC) || (same_id && f->partition < t->n_partitions))
             continue;

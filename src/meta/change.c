@@ -81,26 +81,30 @@ int meta_create_partitions(struct meta *m, struct meta_topic *t,
 
 int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count)
 {
+    int64_t next = m->producer_id_next;
     struct producer_ids_record r;
     struct statelog_proposal p;
-    int rc;
+    int rc = 0;
 
     ASSERT(m->magic == META_MAGIC);
-    if (m->producer_id_next > INT64_MAX - META_PRODUCER_IDS_BLOCK)
+    if (next > INT64_MAX - META_PRODUCER_IDS_BLOCK)
         return E_LIMIT;
-    *first = m->producer_id_next;
-    *count = META_PRODUCER_IDS_BLOCK;
     if (PLANTED(reuse_producer_id))
-        return 0;
+        goto out;
     producer_ids_record_init(&r);
     r.broker_id = m->node_id;
     r.broker_epoch = m->broker_epoch;
-    r.next_producer_id = *first + *count;
+    r.next_producer_id = next + META_PRODUCER_IDS_BLOCK;
     statelog_proposal_init(&p);
     meta_proposal_put(&p, RECORD_PRODUCER_IDS, 0, &r);
     rc = meta_propose(m, &p);
     statelog_proposal_release(&p);
-    ASSERT(IMPLIES(rc == 0, m->producer_id_next == *first + *count));
+    ASSERT(IMPLIES(rc == 0, m->producer_id_next == next + META_PRODUCER_IDS_BLOCK));
+out:
+    if (rc == 0) { /* what failed has given nothing */
+        *first = next;
+        *count = META_PRODUCER_IDS_BLOCK;
+    }
     return rc;
 }
 
