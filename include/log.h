@@ -52,6 +52,9 @@ int logm_open(struct env *env, const struct logm_options *options, struct logm *
  * logm_quiet says so, or at once to simulate a kill (clean = false writes nothing; jobs that run must have ended). Waits that
  * are left do not fire. */
 void logm_close(struct logm *m, bool clean);
+/* A batch was refused before its partition had a log, because there was no space to make one. What its producer has sent behind it is
+ * refused, too, when there is one: as after a log_append that found no space. Anything but a whole batch header is passed over. */
+void logm_refused(struct logm *m, const char *topic, int32_t partition, struct uuid topic_id, struct bytes batch);
 /* Asks for everything to be flushed and committed (a clean stop): call logm_turn until logm_quiet. */
 void logm_flush_all(struct logm *m);
 bool logm_quiet(const struct logm *m); /* no commit running or waiting, no job on any lane, no wait due */

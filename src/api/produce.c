@@ -112,6 +112,9 @@ static void part_append(struct produce *p, struct meta_topic *t, int32_t partiti
 
     if (rc == 0)
         rc = log_append(log, &a);
+    else if (rc != E_OFFLINE)
+        logm_refused(p->rq->broker->logm, t->name, partition, t->id,
+                     (struct bytes){a.p, a.n_bytes});
     if (rc < 0) {
         p->maybe_written |= rc == E_IO;
         part_error(p, rsp, (int16_t)err_kafka(rc));

@@ -98,3 +98,64 @@ void held_written(struct producers *ps, const struct batch *b)
     if (h && (h->epoch != b->producer_epoch || !is_after(h->sequence, batch_last_sequence(b))))
         forget(ps, h);
 }
+
+/* ---- before there is a log ------------------------------------------------------------------ */
+
+struct refused {
+    struct list link; /* in logm.refused, oldest first */
+    char *name_key;
+    struct uuid topic_id;
+    struct batch batch; /* its header */
+    struct mono at;
+};
+
+static void refused_free(struct logm *m, struct refused *r)
+{
+    ASSERT(m->n_refused > 0);
+    m->n_refused--;
+    list_remove(&r->link);
+    free(r->name_key);
+    free(r);
+}
+
+void logm_refused(struct logm *m, const char *topic, int32_t partition, struct uuid topic_id,
+                  struct bytes batch)
+{
+    struct refused *r;
+    struct batch b;
+
+    ASSERT_CORE();
+    if (batch.n < BATCH_HEADER_BYTES || batch_decode(batch.p, &b) < 0 || b.producer_id < 0)
+        return;
+    if (m->n_refused == HELD_MAX)
+        refused_free(m, CONTAINER_OF(list_first(&m->refused), struct refused, link));
+    r = xcalloc(1, sizeof(*r));
+    r->name_key = xasprintf("%s-%d", topic, partition);
+    r->topic_id = topic_id;
+    r->batch = b;
+    r->at = clock_mono(m->env->clock);
+    list_init(&r->link);
+    list_push(&m->refused, &r->link);
+    m->n_refused++;
+}
+
+void refused_take(struct log *l)
+{
+    LIST_FOREACH_SAFE(it, &l->m->refused)
+    {
+        struct refused *r = CONTAINER_OF(it, struct refused, link);
+
+        if (strcmp(r->name_key, l->name_key) != 0 || !uuid_eq(r->topic_id, l->topic_id))
+            continue;
+        held_refused(l->producers, &r->batch, r->at);
+        refused_free(l->m, r);
+    }
+}
+
+void refused_release(struct logm *m)
+{
+    struct list *first;
+
+    while ((first = list_first(&m->refused)))
+        refused_free(m, CONTAINER_OF(first, struct refused, link));
+}

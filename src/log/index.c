@@ -102,6 +102,19 @@ int index_drop(struct index *x, const struct segment *s)
     return rc == E_NOENT ? 0 : rc;
 }
 
+int index_forget_cache(const struct index *x, const struct segment *s)
+{
+    char path[SEGMENT_PATH_MAX];
+    struct file *f;
+    int rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_READ, &f);
+
+    if (rc < 0)
+        return rc == E_NOENT ? 0 : rc;
+    (void)file_drop_cache(f, 0); /* advice */
+    file_unref(f);
+    return 0;
+}
+
 int index_load(struct index *x, const struct segment *s)
 {
     char path[SEGMENT_PATH_MAX];

@@ -133,6 +133,8 @@ struct logm {
     struct list awake; /* logs whose waits may fire */
     struct timer checkpoint_timer;
     struct timer flush_timer; /* flush.ms */
+    struct list refused;       /* held.c: producers that wait for a log that could not be made */
+    uint32_t n_refused;
     struct timer expiry_timer; /* producer.id.expiration.check.interval.ms */
     bool stopping;
     struct list due[3]; /* waits that fire in this turn: waits.c's enum due */
@@ -197,6 +199,9 @@ void log_opened(struct log *l);
 void log_detach(struct log *l); /* out of every list and of m->logs; waits fire with E_CANCELED; what is queued is dropped */
 /* l->config was changed; whether it was durable before. Moves the high watermark or asks for a commit, where that follows. */
 void commit_config_changed(struct log *l, bool was_durable);
+/* held.c: l was opened; who waits for it waits in it. */
+void refused_take(struct log *l);
+void refused_release(struct logm *m);
 /* l->start_offset has moved: its checkpoint is to be written. */
 void checkpoint_start_moved(struct log *l);
 /* The recovery point that is durably written in the checkpoint; -1 none. Whoever replaces what is in a segment (the cleaner) may do

@@ -67,7 +67,9 @@ static int found_cmp(const void *a, const void *b)
 
     if (rc != 0)
         return rc;
-    return x->partition < y->partition ? -1 : x->partition > y->partition;
+    if (x->partition != y->partition)
+        return x->partition < y->partition ? -1 : 1;
+    return memcmp(x->topic_id.b, y->topic_id.b, sizeof(x->topic_id.b));
 }
 
 static void found_add(struct logm *m, const struct log_dir *d)
@@ -84,7 +86,8 @@ static void found_add(struct logm *m, const struct log_dir *d)
     }
 }
 
-/* One list of what is there; E_FORMAT when two directories hold the same partition. */
+/* One list of what is there; E_FORMAT when two directories hold the same partition. Of another topic id it is another one: the rename
+ * of a deletion is not synced, so that after a power cut a directory may be back whose name was given again, elsewhere. */
 static int found_make(struct logm *m, struct errmsg *msg)
 {
     size_t n = 0;
@@ -166,6 +169,7 @@ static void logm_free(struct logm *m)
     for (int i = 0; i < m->n_dirs; i++)
         dir_release(&m->dirs[i]);
     found_release(m);
+    refused_release(m);
     free(m->dirs);
     m->magic = 0;
     free(m);
@@ -212,6 +216,7 @@ int logm_open(struct env *env, const struct logm_options *options, struct logm *
     timer_init(&m->expiry_timer, expire_producers);
     expiry_again(m);
     waits_init(m);
+    list_init(&m->refused);
     m->n_dirs = m->config->n_parsed_log_dirs;
     m->dirs = xcalloc((size_t)m->n_dirs, sizeof(*m->dirs));
     leftovers = xcalloc((size_t)m->n_dirs, sizeof(*leftovers));
@@ -381,6 +386,7 @@ void log_opened(struct log *l)
     l->bears_rot = true;
     if (e->written[CHECKPOINT_RECOVERY] != l->recovery_point)
         checkpoint_note(d, CHECKPOINT_RECOVERY);
+    refused_take(l);
     HASH_ADD_KEYPTR(by_name, l->m->logs, l->name_key, strlen(l->name_key), l);
 }
 

@@ -50,6 +50,8 @@ int index_drop(struct index *x, const struct segment *s); /* no file, and nothin
  * there is an empty index. */
 int index_load(struct index *x, const struct segment *s);
 void index_release(struct index *x);
+/* The next read asks the device: of a file whose sync failed before a crash the cache may show what is nowhere else. */
+int index_forget_cache(const struct index *x, const struct segment *s);
 /* Adds an entry; the caller keeps the order. Writes the waiting ones when there are enough. */
 int index_add_offset(struct index *x, const struct segment *s, struct offset_entry e);
 int index_add_time(struct index *x, const struct segment *s, struct time_entry e);

@@ -171,7 +171,11 @@ int trust_indexes(struct segment *s, int64_t offset, uint64_t *position, int64_t
 
     index_release(&s->offsets);
     index_release(&s->times);
-    rc = index_load(&s->offsets, s);
+    rc = index_forget_cache(&s->offsets, s);
+    if (rc == 0)
+        rc = index_forget_cache(&s->times, s);
+    if (rc == 0)
+        rc = index_load(&s->offsets, s);
     if (rc == 0)
         rc = index_load(&s->times, s);
     count_none(s);

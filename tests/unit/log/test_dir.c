@@ -374,6 +374,14 @@ static void directories_must_agree(void **state)
     make_dir(&fx, "/x/t-3");
     make_dir(&fx, "/y/t-3");
     assert_refused(&fx, E_FORMAT, "t-3 is in both");
+    /* One of them is a deleted topic's, which a power cut brought back: it is for the broker to tell which. */
+    write_text(&fx, "/x/t-3/partition.metadata",
+               "version: 0\ntopic_id: 9FuaCt6bFGwc_muFaaw81w");
+    write_text(&fx, "/y/t-3/partition.metadata",
+               "version: 0\ntopic_id: 6vNuDeVBSs6jNeGIm5_kUw");
+    assert_int_equal(fixture_open_manager(&fx), 0);
+    assert_int_equal(logm_n_found(fx.m), 2);
+    assert_int_equal(logm_found_set_stray(fx.m, 0), 0);
     fixture_release(&fx);
 }
 
