@@ -43,8 +43,9 @@ void text_out_bytes(struct text_out *o, struct bytes v);
 /* records.c: [a k:v | pid=0 epoch=0 seq=2 c] */
 bool text_in_records(struct text_in *in, struct wire_records *out);
 void text_out_records(struct text_out *o, const struct wire_records *v);
-/* The bytes of a consumer's subscription. */
-struct bytes text_in_subscription(struct text_in *in, struct str topics);
-bool text_out_subscription(struct bytes v, struct buf *out);
+/* The bytes of a consumer's subscription and of an assignment. embedded.c */
+struct bytes text_in_subscription(struct text_in *in, struct str text);
+struct bytes text_in_assignment(struct text_in *in, struct str text);
+bool text_out_embedded(struct bytes v, bool is_assignment, struct buf *out);
 
 #endif

@@ -152,16 +152,26 @@ static bool uuid_value(struct text_in *in, void *at)
            (uuid_parse(word, at) || text_in_fail(in, "%.*s is not a uuid", STR_ARG(word)));
 }
 
+static bool starts_with(struct str word, const char *prefix)
+{
+    return word.n >= strlen(prefix) && memcmp(word.p, prefix, strlen(prefix)) == 0;
+}
+
+static struct str after(struct str word, const char *prefix)
+{
+    return (struct str){word.p + strlen(prefix), word.n - strlen(prefix)};
+}
+
 static bool bytes_value(struct text_in *in, struct bytes *at)
 {
-    static const struct str subscription = STR("subscription:");
     struct str word;
 
     if (!text_in_word(in, &word))
         return false;
-    if (word.n >= subscription.n && memcmp(word.p, subscription.p, subscription.n) == 0)
-        *at = text_in_subscription(in,
-                                   (struct str){word.p + subscription.n, word.n - subscription.n});
+    if (starts_with(word, "subscription:"))
+        *at = text_in_subscription(in, after(word, "subscription:"));
+    else if (starts_with(word, "assignment:"))
+        *at = text_in_assignment(in, after(word, "assignment:"));
     else
         *at = arena_bytes(in->arena, bytes_of(word.p, word.n));
     return true;

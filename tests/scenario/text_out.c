@@ -110,7 +110,7 @@ static void put_str(struct text_out *o, const struct wire_field_info *f, struct 
     buf_put_str(o->out, plain ? "" : "\"");
 }
 
-void text_out_bytes(struct text_out *o, struct bytes v)
+static void put_bytes(struct text_out *o, const char *field, struct bytes v)
 {
     if (!v.p) {
         buf_put_str(o->out, "null");
@@ -118,11 +118,16 @@ void text_out_bytes(struct text_out *o, struct bytes v)
         buf_put(o->out, v.p, v.n);
     } else if (is_text(v)) {
         buf_printf(o->out, "\"%.*s\"", (int)v.n, (const char *)v.p);
-    } else if (!text_out_subscription(v, o->out)) {
+    } else if (!text_out_embedded(v, strstr(field, "assignment") != NULL, o->out)) {
         buf_put_str(o->out, "0x");
         for (size_t i = 0; i < v.n; i++)
             buf_printf(o->out, "%02x", v.p[i]);
     }
+}
+
+void text_out_bytes(struct text_out *o, struct bytes v)
+{
+    put_bytes(o, "", v);
 }
 
 static void put_named_number(struct text_out *o, const char *kind, int64_t v)
@@ -177,7 +182,7 @@ static void put_value(struct text_out *o, const struct wire_field_info *f, const
         put_str(o, f, *(const struct str *)at);
         break;
     case WIRE_BYTES:
-        text_out_bytes(o, *(const struct bytes *)at);
+        put_bytes(o, f->name, *(const struct bytes *)at);
         break;
     case WIRE_RECORDS:
         text_out_records(o, at);
