@@ -66,7 +66,8 @@ struct meta_endpoint {
 struct meta_options {
     struct config *config; /* borrowed; settings of brokers in the metadata are put into it (config_set_dynamic) */
     struct log *log; /* __cluster_metadata-0; borrowed */
-    const char *dir_path; /* the log's directory, where a KRaft snapshot may lie that is loaded first; NULL: none is */
+    const char *dir_path; /* the log's directory: the newest KRaft snapshot in it is loaded first, and new ones are
+                             written there from time to time; NULL: neither */
     struct uuid cluster_id;
     int32_t node_id;
     const struct uuid *dir_ids;
@@ -79,6 +80,8 @@ struct meta_options {
  * a newer feature level than we read; msg says so. */
 int meta_open(struct env *env, const struct meta_options *options, struct meta **out, struct errmsg *msg);
 void meta_close(struct meta *m);
+/* No snapshot is being written. A clean stop waits for it. */
+bool meta_quiet(const struct meta *m);
 
 struct meta_topic *meta_topic(struct meta *m, struct str name);              /* NULL */
 struct meta_topic *meta_topic_by_id(struct meta *m, struct uuid id);         /* NULL */

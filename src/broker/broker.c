@@ -141,7 +141,7 @@ void broker_stop(struct broker *b)
 
 bool broker_stopped(const struct broker *b)
 {
-    return b->stopping && list_empty(&b->requests) && logm_quiet(b->logm);
+    return b->stopping && list_empty(&b->requests) && meta_quiet(b->meta) && logm_quiet(b->logm);
 }
 
 void broker_free(struct broker *b, bool clean)

@@ -319,10 +319,11 @@ const struct wire_message_info *meta_record_info(enum meta_record_type type)
     base_assert_failed("the record type has a schema", __FILE__, __LINE__);
 }
 
-static void apply_body(struct meta *m, const struct row *row, uint32_t version,
-                       struct wire_reader *r, int64_t offset)
+static void apply_body(struct meta *m, uint32_t type, uint32_t version, struct wire_reader *r,
+                       struct bytes value, int64_t offset)
 {
-    const struct wire_message_info *info = meta_record_info(row->type);
+    const struct wire_message_info *info = meta_record_info(type);
+    const struct row *row = row_of(type);
     void *record;
 
     if (version > (uint32_t)info->version_max) {
@@ -334,10 +335,14 @@ static void apply_body(struct meta *m, const struct row *row, uint32_t version,
         return;
     }
     record = arena_alloc(r->arena, info->struct_bytes);
-    if (info->decode(record, r, (int16_t)version) < 0)
+    if (info->decode(record, r, (int16_t)version) < 0) {
         odd(offset, "it cannot be decoded");
-    else
+        return;
+    }
+    if (row)
         row->apply(m, record, offset);
+    if (meta_kept_has(type))
+        meta_kept_arrived(m, type, record, value, offset);
 }
 
 void meta_apply_value(struct meta *m, struct bytes value, int64_t offset)
@@ -355,10 +360,10 @@ void meta_apply_value(struct meta *m, struct bytes value, int64_t offset)
     row = row_of(type);
     if (r.error || frame != META_FRAME_VERSION)
         odd(offset, "its frame cannot be read");
-    else if (row && m->in_transaction && !row->transaction)
+    else if (m->in_transaction && !(row && row->transaction))
         hold(m, value, offset);
-    else if (row)
-        apply_body(m, row, version, &r, offset);
+    else if (row || meta_kept_has(type))
+        apply_body(m, type, version, &r, value, offset);
     arena_release(&arena);
 }
 
@@ -370,5 +375,6 @@ void meta_apply(void *machine, const struct statelog_record *r)
         return;
     if (m->loading && r->offset < m->snapshot_end)
         return;
+    m->bytes_since_snapshot += (int64_t)r->value.n;
     meta_apply_value(m, r->value, r->offset);
 }

@@ -19,13 +19,25 @@ enum meta_record_type {
     RECORD_PARTITION = 3,
     RECORD_CONFIG = 4,
     RECORD_PARTITION_CHANGE = 5,
+    RECORD_FENCE_BROKER = 7,
+    RECORD_UNFENCE_BROKER = 8,
     RECORD_REMOVE_TOPIC = 9,
+    RECORD_DELEGATION_TOKEN = 10,
+    RECORD_USER_SCRAM_CREDENTIAL = 11,
     RECORD_FEATURE_LEVEL = 12,
+    RECORD_CLIENT_QUOTA = 14,
     RECORD_PRODUCER_IDS = 15,
     RECORD_BROKER_REGISTRATION_CHANGE = 17,
+    RECORD_ACCESS_CONTROL_ENTRY = 18,
+    RECORD_REMOVE_ACCESS_CONTROL_ENTRY = 19,
+    RECORD_ZK_MIGRATION_STATE = 21,
+    RECORD_REMOVE_USER_SCRAM_CREDENTIAL = 22,
     RECORD_BEGIN_TRANSACTION = 23,
     RECORD_END_TRANSACTION = 24,
     RECORD_ABORT_TRANSACTION = 25,
+    RECORD_REMOVE_DELEGATION_TOKEN = 26,
+    RECORD_REGISTER_CONTROLLER = 27,
+    RECORD_UNREGISTER_CONTROLLER = 29,
 };
 
 /* meta_topic.changes */
@@ -73,6 +85,14 @@ struct meta {
     int64_t broker_epoch;
     bool registered;
     int64_t producer_id_next;
+    struct meta_kept *kept;
+
+    /* take_snapshot.c */
+    char *dir_path; /* NULL: none are written */
+    struct lane lane;
+    struct timer snapshot_timer;
+    struct meta_snapshot *snapshot; /* the one being written; NULL */
+    int64_t bytes_since_snapshot;   /* of records */
 
     bool loading;
     int64_t
@@ -121,6 +141,21 @@ const struct wire_message_info *meta_record_info(enum meta_record_type type);
 void meta_load_failed(struct meta *m, int rc, const char *fmt, ...)
     PRINTF_LIKE(3, 4); /* keeps the first */
 void meta_drop_held(struct meta *m);
+
+/* ---- kept.c: records that only a snapshot needs again */
+bool meta_kept_has(uint32_t type);
+/* `record` is the struct of that type, `value` its framed bytes. */
+void meta_kept_arrived(struct meta *m, uint32_t type, const void *record, struct bytes value,
+                       int64_t offset);
+void meta_kept_each(const struct meta *m, void (*fn)(void *arg, struct bytes value), void *arg);
+void meta_kept_release(struct meta *m);
+
+/* ---- take_snapshot.c */
+void meta_snapshots_init(struct meta *m, const char *dir_path);
+void meta_snapshots_release(struct meta *m);
+/* The metadata changed, or was loaded: when it is time for a snapshot, the timer is set. */
+void meta_snapshot_consider(struct meta *m);
+bool meta_snapshot_name(const char *name); /* of a file: "%020d-%010d.checkpoint" */
 
 /* ---- snapshot.c: the newest KRaft snapshot of the directory, if there is one */
 int meta_load_snapshot(struct meta *m, const char *dir_path, struct errmsg *msg);

@@ -44,7 +44,9 @@ void meta_close(struct meta *m)
     if (!m)
         return;
     ASSERT(m->magic == META_MAGIC);
+    meta_snapshots_release(m);
     statelog_close(m->log);
+    meta_kept_release(m);
     free_topics(m);
     free_resources(m);
     meta_drop_held(m);
@@ -77,6 +79,7 @@ static struct meta *meta_new(struct env *env, const struct meta_options *o)
     m->broker_epoch = -1;
     m->loading = true;
     list_init(&m->changed);
+    meta_snapshots_init(m, o->dir_path);
     return m;
 }
 
@@ -131,6 +134,7 @@ int meta_open(struct env *env, const struct meta_options *options, struct meta *
     rc = meta_start(m, options, msg);
     if (rc < 0)
         goto out;
+    meta_snapshot_consider(m);
     *out = m;
 out:
     if (rc < 0) {

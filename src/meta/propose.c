@@ -70,5 +70,6 @@ int meta_propose(struct meta *m, struct statelog_proposal *p)
     rc = statelog_proposal_send(p, m->log);
     ASSERT(!m->in_transaction);
     meta_settle(m);
+    meta_snapshot_consider(m);
     return rc;
 }

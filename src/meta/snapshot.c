@@ -5,7 +5,7 @@
  *   contents  control batch (header) | batches of metadata records | control batch (footer)
  *
  * Apache Kafka writes one when it formats a directory (end offset 0: the feature levels) and from
- * time to time; the log before it may then be deleted. We write none: the log alone is complete.
+ * time to time (we: take_snapshot.c); the log before it may then be deleted.
  *
  * Happy path: list the directory -> the newest -> read whole -> batch by batch through apply.
  * Failures:   E_CORRUPT, E_IO, E_LIMIT with the path.
@@ -27,13 +27,18 @@ static bool digits(const char *p, size_t n)
     return true;
 }
 
+bool meta_snapshot_name(const char *name)
+{
+    return strlen(name) == NAME_BYTES && digits(name, 20) && name[20] == '-' &&
+           digits(name + 21, 10) && !strcmp(name + 31, SUFFIX);
+}
+
 /* Zero-padded numbers: the newest is the greatest text. */
 static int look(void *arg, const char *name, bool is_dir)
 {
     struct newest *newest = arg;
 
-    if (!is_dir && strlen(name) == NAME_BYTES && digits(name, 20) && name[20] == '-' &&
-        digits(name + 21, 10) && !strcmp(name + 31, SUFFIX) && strcmp(name, newest->name) > 0)
+    if (!is_dir && meta_snapshot_name(name) && strcmp(name, newest->name) > 0)
         memcpy(newest->name, name, NAME_BYTES + 1);
     return 0;
 }
