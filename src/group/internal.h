@@ -328,6 +328,7 @@ void propose_offset(struct statelog_proposal *p, struct str group, struct str to
                     const struct offset_entry *e, struct str metadata);
 void propose_offset_tombstone(struct statelog_proposal *p, struct str group, struct str topic,
                               int32_t partition);
+/* Of transactions that are open, too (OffsetMetadataManager.deleteAllOffsets). */
 void propose_all_offset_tombstones(struct statelog_proposal *p, struct group *g);
 /* Appends and applies. 0 or E_*. */
 int proposal_send(struct statelog_proposal *p, struct group_shard *s);
@@ -352,6 +353,8 @@ void txn_remove_offset(struct group_shard *s, struct str group, struct str topic
                        int32_t partition);
 bool txn_has_offset(const struct group_shard *s, struct str group, struct str topic,
                     int32_t partition);
+/* For those of a group that have no committed offset beside them, which has a tombstone of its own. */
+void propose_txn_tombstones(struct statelog_proposal *p, struct group *g);
 bool txn_has_group(const struct group_shard *s, struct str group);
 void txn_release(struct group_shard *s);
 

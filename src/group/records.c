@@ -161,6 +161,7 @@ void propose_all_offset_tombstones(struct statelog_proposal *p, struct group *g)
     for (struct group_topic *t = g->offsets; t; t = t->hh.next)
         for (uint32_t i = 0; i < t->n; i++)
             propose_offset_tombstone(p, g->id, t->topic->name, t->entries[i].partition);
+    propose_txn_tombstones(p, g);
 }
 
 /* ---- sending */

@@ -111,6 +111,18 @@ bool txn_has_offset(const struct group_shard *s, struct str group, struct str to
     return false;
 }
 
+void propose_txn_tombstones(struct statelog_proposal *p, struct group *g)
+{
+    for (struct pending_txn *t = g->shard->txns; t; t = t->hh.next)
+        for (uint32_t i = 0; i < t->n; i++) {
+            const struct pending_offset *o = &t->offsets[i];
+
+            if (!o->removed && str_eq(o->group, g->id) &&
+                !offsets_find(g, o->topic, o->entry.partition))
+                propose_offset_tombstone(p, g->id, o->topic, o->entry.partition);
+        }
+}
+
 bool txn_has_group(const struct group_shard *s, struct str group)
 {
     for (struct pending_txn *t = s->txns; t; t = t->hh.next)

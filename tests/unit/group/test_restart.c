@@ -414,6 +414,35 @@ static void later_record_counts(void **state)
     shown_release(&x);
 }
 
+/* A group that is deleted takes the offsets of open transactions along, each partition once: their
+ * marker must not bring the group back. */
+static void deleted_group_takes_pending_offsets_along(void **state)
+{
+    struct statelog_proposal p;
+    struct shown x;
+
+    shown_init(&x);
+    put_key(&x, 1, "g", "t", 0);
+    put_offset(&x, 3, 99);
+    show(&x, (struct statelog_record){.producer_id = NO_PRODUCER_ID});
+    put_txn_offset(&x, 7, 0, 10);
+    put_txn_offset(&x, 7, 1, 10);
+    statelog_proposal_init(&p);
+    propose_all_offset_tombstones(&p, group_find(x.s, STR("g")));
+    assert_int_equal(p.n, 2);
+    for (int i = 0; i < p.n; i++) {
+        struct statelog_entry e = statelog_proposal_entry(&p, i);
+
+        group_shard_apply(x.s, &(struct statelog_record){
+                                   .key = e.key, .offset = 100 + i, .producer_id = NO_PRODUCER_ID});
+    }
+    statelog_proposal_release(&p);
+    end_txn(&x, 7, CONTROL_COMMIT);
+    assert_int_equal(offset_in(&x, "g", "t", 0), -1);
+    assert_int_equal(offset_in(&x, "g", "t", 1), -1);
+    shown_release(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,6 +461,7 @@ int main(void)
         TEST(foreign_records_are_left_alone),
         TEST(transactional_offsets_wait_for_their_marker),
         TEST(later_record_counts),
+        TEST(deleted_group_takes_pending_offsets_along),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
