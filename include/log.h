@@ -78,6 +78,16 @@ struct logm_found {
 };
 int logm_n_found(const struct logm *m);
 const struct logm_found *logm_found_get(const struct logm *m, int i);
+/* What is known of a partition's log without opening it: whether retention or compaction have something to do there. */
+struct log_peek {
+    uint64_t size_bytes, oldest_bytes; /* of all segments, of the first */
+    int64_t oldest_timestamp_ms;       /* the first segment's largest timestamp, or its file's mtime */
+    int32_t n_segments;
+    bool front_below_start; /* the first segment lies wholly below the log start */
+    bool has_dirty;         /* segments were finished that compaction has not looked at */
+};
+/* Reads the directory the first time, and nothing after that. E_NOENT: it is open, or has no directory. E_IO ... */
+int logm_peek(struct logm *m, const char *topic, int32_t partition, struct log_peek *out);
 /* Sets a directory aside that belongs to no known topic: renamed to "...-stray", as Kafka does. */
 int logm_found_set_stray(struct logm *m, int i);
 
@@ -101,6 +111,7 @@ bool log_exists(const struct logm *m, const char *topic, int32_t partition);
  * "<topic>-<p>.<uuid>-delete" and removes that after file.delete.delay.ms on a lane. */
 void log_delete(struct log *l);
 void log_set_config(struct log *l, const struct topic_config *config);
+const struct topic_config *log_config(const struct log *l); /* borrowed; until the next log_set_config */
 
 const char *log_topic(const struct log *l);
 int32_t log_partition(const struct log *l);
@@ -112,6 +123,29 @@ int64_t log_stable_offset(const struct log *l); /* last stable offset; the high 
 uint64_t log_size_bytes(const struct log *l);
 int log_n_segments(const struct log *l);
 int32_t log_leader_epoch(const struct log *l);
+
+/* ---- deleting from the front ---------------------------------------------------------------------------------------- */
+
+/* Segment i of log_n_segments(l), the oldest first; the last is the active one. */
+struct log_segment {
+    int64_t base_offset, end_offset;
+    uint64_t size_bytes;
+    int64_t timestamp_ms; /* the largest of its records, or the file's mtime when they have none (LogSegment.largestTimestamp) */
+};
+int log_segment_get(struct log *l, int i, struct log_segment *out); /* 0; E_IO ... when an index cannot be read */
+/* The first n segments leave, and the log start moves to the first one that stays; when all do, the active one is rolled before. All
+ * must lie below the high watermark. In memory at once; in the directory on a lane, one after the other; their bytes after
+ * file.delete.delay.ms. E_NOSPC, E_OFFLINE ... of the roll. (UnifiedLog.deleteSegments) */
+int log_delete_segments(struct log *l, int n);
+/* DeleteRecords: the log start moves up to `offset`; nothing happens where it is past that already. Whole segments below it are
+ * left to retention. KE_OFFSET_OUT_OF_RANGE: below 0, or past the high watermark. Durable when log_wait_start says so. */
+int16_t log_delete_records(struct log *l, int64_t offset);
+/* What is below `offset` (at most the high watermark) is of no use any more: the log start moves there, and whole segments below it
+ * leave, the active one too when all of it is below. For logs whose owner has a snapshot (__cluster_metadata): where it is made,
+ * log_roll_active lets a later trim take everything before it. (KafkaRaftLog.deleteBeforeSnapshot) 0, or as log_delete_segments. */
+int log_trim(struct log *l, int64_t offset);
+/* The log goes on in a new segment; nothing happens while the active one is empty. */
+int log_roll_active(struct log *l);
 
 /* ---- appending ------------------------------------------------------------------------------------------------------ */
 
@@ -226,6 +260,8 @@ void log_wait_durable(struct log *l, struct log_wait *w, int64_t end, void (*fir
 /* When the high watermark or the stable offset is past `beyond`. */
 void log_wait_readable(struct log *l, struct log_wait *w, int64_t beyond, enum isolation isolation,
                        void (*fire)(struct log_wait *, int));
+/* When a log start at or past `offset` is durable. */
+void log_wait_start(struct log *l, struct log_wait *w, int64_t offset, void (*fire)(struct log_wait *, int));
 void log_wait_cancel(struct log_wait *w); /* not waiting is fine */
 
 #endif

@@ -38,6 +38,14 @@ static bool indexes_full(const struct segment *s)
            index_count(&s->times) + 1 >= bytes / INDEX_TIME_ENTRY_BYTES;
 }
 
+/* LogConfig.maxSegmentMs: what may have to be compacted soon does not stay in the active segment. */
+static int64_t segment_ms_max(const struct topic_config *c)
+{
+    bool bounded = (c->cleanup & CLEANUP_COMPACT) && c->max_compaction_lag_ms > 0;
+
+    return bounded ? MIN(c->segment_ms, c->max_compaction_lag_ms) : c->segment_ms;
+}
+
 /* LogSegment.shouldRoll. */
 static int must_roll(struct segment *s, const struct append_bytes *w, struct wall now, bool *roll)
 {
@@ -54,7 +62,7 @@ static int must_roll(struct segment *s, const struct append_bytes *w, struct wal
     }
     rc = segment_age(s, w->max_timestamp_ms, now, &age_ms);
     if (rc == 0)
-        *roll = age_ms > c->segment_ms - s->jitter_ms;
+        *roll = age_ms > segment_ms_max(c) - s->jitter_ms;
     return rc;
 }
 

@@ -1,4 +1,4 @@
-/* Checkpoints: three small text files of each log directory (CheckpointFile, OffsetCheckpointFile).
+/* Checkpoints: four small text files of each log directory (CheckpointFile, OffsetCheckpointFile).
  *
  *     0                 version
  *     2                 lines that follow
@@ -8,6 +8,7 @@
  *     recovery-point-offset-checkpoint  below it the segment files are flushed: recovery begins here
  *     log-start-offset-checkpoint       first offset, where that is past the first segment's base
  *     replication-offset-checkpoint     high watermark
+ *     cleaner-offset-checkpoint         first offset that compaction has not looked at (LogCleanerManager)
  *
  * Owner: struct log_dir, core thread; written by a job on the flush lane, and at a clean stop on
  * this thread.
@@ -36,6 +37,7 @@ static const struct {
     [CHECKPOINT_RECOVERY] = {"recovery-point-offset-checkpoint", "recovery points"},
     [CHECKPOINT_START] = {"log-start-offset-checkpoint", "log start offsets"},
     [CHECKPOINT_WATERMARK] = {"replication-offset-checkpoint", "high watermarks"},
+    [CHECKPOINT_CLEANER] = {"cleaner-offset-checkpoint", "compacted offsets"},
 };
 
 struct checkpoint {
@@ -229,6 +231,16 @@ int64_t checkpoint_high_watermark(const struct logm *m, const struct log_dir *d,
     return value_read(d, name_key, CHECKPOINT_WATERMARK);
 }
 
+int64_t checkpoint_cleaner_offset(const struct logm *m, const struct log_dir *d, const char *name_key)
+{
+    return value_read(d, name_key, CHECKPOINT_CLEANER);
+}
+
+void checkpoint_cleaner_moved(struct log *l)
+{
+    checkpoint_want(l->dir, CHECKPOINT_CLEANER);
+}
+
 int64_t checkpoint_recovery_point_written(const struct log *l)
 {
     return l->entry ? l->entry->written[CHECKPOINT_RECOVERY] : CHECKPOINT_NONE;
@@ -244,10 +256,12 @@ static int64_t value_now(const struct log *l, enum checkpoint_kind kind)
         ASSERT(l->recovery_point <= l->end_offset);
         return MIN(l->recovery_point, l->indexed_point);
     case CHECKPOINT_START:
-        return l->start_offset > log_segment_base_of(l, l->start_offset) ? l->start_offset
-                                                                         : CHECKPOINT_NONE;
+        return l->start_offset > log_first_base(l) || l->n_departures > 0 ? l->start_offset
+                                                                          : CHECKPOINT_NONE;
     case CHECKPOINT_WATERMARK:
         return l->high_watermark;
+    case CHECKPOINT_CLEANER:
+        return l->first_dirty_offset;
     }
     return CHECKPOINT_NONE;
 }
@@ -256,7 +270,8 @@ bool checkpoint_is_stale(const struct log *l)
 {
     const struct dir_entry *e = l->entry;
 
-    return e->stale[CHECKPOINT_RECOVERY] != STALE_NONE || e->stale[CHECKPOINT_START] != STALE_NONE;
+    return e->stale[CHECKPOINT_RECOVERY] != STALE_NONE ||
+           e->stale[CHECKPOINT_START] != STALE_NONE || e->stale[CHECKPOINT_CLEANER] != STALE_NONE;
 }
 
 /* Takes the values of now; false when the file says just that. */
@@ -324,6 +339,8 @@ static void values_written(struct log_dir *d, enum checkpoint_kind kind)
         e->written[kind] = e->value[kind];
         if (e->stale[kind] == STALE_WRITING)
             e->stale[kind] = STALE_NONE;
+        if (kind == CHECKPOINT_START && e->log)
+            waits_start_noted(e->log);
         if (e->gone && no_lines(e))
             dir_entry_forget(d, e);
     }

@@ -40,6 +40,7 @@ int log_cut(struct log *l, int i, uint64_t position, int64_t offset)
         l->names_are_new = true;
     l->n_segments = keep;
     l->end_offset = offset;
+    l->first_dirty_offset = MIN(l->first_dirty_offset, offset);
     if (keep == i + 1 && position < s->size_bytes)
         rc = segment_truncate(s, position, offset);
     segment_set_active(log_active(l));

@@ -20,8 +20,8 @@
 
 /* ---- partitions of a directory, open or not ------------------------------------------------- */
 
-enum checkpoint_kind { CHECKPOINT_RECOVERY = 0, CHECKPOINT_START, CHECKPOINT_WATERMARK };
-#define CHECKPOINT_KINDS 3
+enum checkpoint_kind { CHECKPOINT_RECOVERY = 0, CHECKPOINT_START, CHECKPOINT_WATERMARK, CHECKPOINT_CLEANER };
+#define CHECKPOINT_KINDS 4
 #define CHECKPOINT_NONE  (-1) /* the file says nothing of this partition */
 
 /* A partition directory. An open log's values are taken from it when a file is written; those of
@@ -40,6 +40,8 @@ struct dir_entry {
     } stale[CHECKPOINT_KINDS];
     struct log *log;      /* NULL while not open */
     struct uuid topic_id; /* of partition.metadata at the start */
+    bool peeked;          /* while not open: peek is what the files say */
+    struct log_peek peek;
     int64_t value[CHECKPOINT_KINDS];
     int64_t written[CHECKPOINT_KINDS]; /* what the file holds, durably */
     UT_hash_handle by_name;
@@ -224,6 +226,7 @@ void waits_init(struct logm *m);
 void waits_turn(struct logm *m);
 bool waits_idle(const struct logm *m);
 void waits_offline(struct log *l);
+void waits_start_noted(struct log *l); /* the checkpoint of log starts was written */
 void waits_cancel_all(struct log *l);
 void remove_release(struct log_dir *d);
 bool remove_idle(const struct log_dir *d);

@@ -51,6 +51,7 @@ struct log {
     struct epochs *epochs;
     struct producers *producers;
     int64_t start_offset;
+    int64_t first_dirty_offset; /* compaction has looked at what is below; -1: at nothing */
     int64_t end_offset;       /* in the file */
     uint64_t size_bytes;
     bool dir_is_new;          /* the directory's own name is not durable yet */
@@ -76,6 +77,7 @@ struct log {
     struct list in_dirty;      /* in dir->dirty while a segment file has unflushed bytes */
     struct list durable_waits; /* struct log_wait.link */
     struct list readable_waits;
+    struct list start_waits;   /* for the durable log start */
     struct list in_awake;      /* in m->awake while waits are to be looked at in logm_turn */
     int64_t appended_since_flush; /* records; flush.messages > 1 counts them */
     uint64_t bytes_since_flush;   /* appended while not durable */
@@ -86,6 +88,7 @@ struct log {
     bool in_flush;         /* the running flush covers it */
     uint32_t names_in_flight; /* running jobs that sync names of this log */
     int64_t journaled_end; /* end of the newest part in the journal; 0: none */
+    uint32_t n_departures; /* delete.c: rows of segments that are leaving */
     struct dir_entry *entry; /* what the directory half keeps of every partition, open or not */
 };
 
@@ -110,6 +113,7 @@ struct log_dir {
     struct flush *flush;     /* flush.c's state */
     uint64_t volatile_bytes; /* appended to logs that are not durable since a flush of all was asked for */
     struct checkpoint *checkpoint; /* checkpoint.c's state */
+    struct list departures;  /* delete.c: struct departure.link */
     struct list removals;    /* remove.c: struct removal.link */
     struct dir_entry *entries; /* uthash by name_key: every partition directory in it, open or not */
     int n_entries;
@@ -180,6 +184,8 @@ int log_finish(struct log *l);
 /* The producer snapshot and the like that a roll leaves behind is written by the partition half itself. */
 void log_expire_producers(struct log *l, struct wall now);
 int64_t log_segment_base_of(const struct log *l, int64_t offset);
+int64_t log_first_base(const struct log *l);    /* base offset of the first segment */
+int64_t log_start_durable(const struct log *l); /* the log start that a power cut leaves, at least; -1 */
 /* The high watermark has moved: sets stable_offset from it and from the open transactions. */
 void log_bound_moved(struct log *l);
 
@@ -204,6 +210,8 @@ void refused_take(struct log *l);
 void refused_release(struct logm *m);
 /* l->start_offset has moved: its checkpoint is to be written. */
 void checkpoint_start_moved(struct log *l);
+/* l->first_dirty_offset has moved. */
+void checkpoint_cleaner_moved(struct log *l);
 /* The recovery point that is durably written in the checkpoint; -1 none. Whoever replaces what is in a segment (the cleaner) may do
  * so only below it: the journal could otherwise be replayed over the new contents. */
 int64_t checkpoint_recovery_point_written(const struct log *l);
@@ -214,6 +222,9 @@ void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t 
                      uint64_t position, int32_t n_records);
 /* A name was made (segment, directory): it must be durable before the next acknowledgement of this log. */
 void commit_named(struct log *l);
+/* delete.c. The log is going away, or its directory. */
+void departures_drop_log(struct log *l);
+void departures_release(struct log_dir *d);
 /* l was recovered: the flush lane is to sync its indexes, and to note its recovery point. */
 void commit_recovered(struct log *l);
 /* A write failed for another reason than space, or a flush did: the directory is offline for good. Returns E_OFFLINE. */
@@ -223,6 +234,7 @@ void waits_wake(struct log *l);
 /* What the checkpoint files said when the directories were opened; -1 when they say nothing. */
 int64_t checkpoint_recovery_point(const struct logm *m, const struct log_dir *d, const char *name_key);
 int64_t checkpoint_start_offset(const struct logm *m, const struct log_dir *d, const char *name_key);
+int64_t checkpoint_cleaner_offset(const struct logm *m, const struct log_dir *d, const char *name_key);
 int64_t checkpoint_high_watermark(const struct logm *m, const struct log_dir *d, const char *name_key);
 /* Removes files or a directory on the flush lane after `delay_ms`; the path was renamed already. Path copied. */
 void remove_later(struct log_dir *d, const char *path, int64_t delay_ms);

@@ -150,6 +150,11 @@ void log_set_config(struct log *l, const struct topic_config *config)
     topic_config_release(&old);
 }
 
+const struct topic_config *log_config(const struct log *l)
+{
+    return &l->config;
+}
+
 /* ---- what it says --------------------------------------------------------------------------- */
 
 const char *log_topic(const struct log *l)

@@ -32,6 +32,7 @@ static void dir_init(struct log_dir *d, struct logm *m, int index, const char *p
     lane_init(&d->flush_lane, lanes, "flush");
     list_init(&d->appended);
     list_init(&d->dirty);
+    list_init(&d->departures);
     list_init(&d->removals);
     commit_init(d);
     flush_init(d);
@@ -42,6 +43,7 @@ static void dir_release(struct log_dir *d)
 {
     ASSERT(lane_idle(&d->commit_lane));
     ASSERT(lane_idle(&d->flush_lane));
+    departures_release(d);
     remove_release(d);
     commit_release(d);
     flush_release(d);
@@ -356,6 +358,7 @@ void log_attach(struct log *l)
     list_init(&l->durable_waits);
     list_init(&l->readable_waits);
     list_init(&l->committed_waits);
+    list_init(&l->start_waits);
     list_init(&l->in_awake);
     list_init(&l->checks);
 }
@@ -373,6 +376,7 @@ void log_opened(struct log *l)
     }
     ASSERT(!e->log);
     e->log = l;
+    e->peeked = false;
     e->topic_id = l->topic_id;
     l->entry = e;
     if (e->unrecovered) {
@@ -407,6 +411,7 @@ void log_detach(struct log *l)
     }
     commit_drop_log(l);
     flush_drop_log(l);
+    departures_drop_log(l);
 }
 
 /* ---- the end of a turn ---------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ int log_restart_at(struct log *l, int64_t offset)
     l->size_bytes = 0;
     l->start_offset = offset;
     l->end_offset = offset;
+    l->first_dirty_offset = -1;
     l->recovery_point = offset;
     l->indexed_point = offset;
     producers_clear(l->producers);
@@ -186,6 +187,7 @@ int log_load(struct log *l, bool create, struct errmsg *msg)
     int rc = 0;
 
     ASSERT(!l->epochs);
+    l->first_dirty_offset = create ? -1 : checkpoint_cleaner_offset(l->m, l->dir, l->name_key);
     l->epochs = epochs_new();
     l->producers = producers_new();
     if (create)

@@ -73,6 +73,21 @@ void log_wait_durable(struct log *l, struct log_wait *w, int64_t end,
         waits_offline(l);
 }
 
+void log_wait_start(struct log *l, struct log_wait *w, int64_t offset, void (*fire)(struct log_wait *, int))
+{
+    wait_begin(l, &l->start_waits, w, offset, fire);
+    if (log_start_durable(l) >= offset)
+        waits_wake(l);
+    else if (l->dir->offline)
+        waits_offline(l);
+}
+
+void waits_start_noted(struct log *l)
+{
+    if (!list_empty(&l->start_waits))
+        waits_wake(l);
+}
+
 void log_wait_readable(struct log *l, struct log_wait *w, int64_t beyond, enum isolation isolation,
                        void (*fire)(struct log_wait *, int))
 {
@@ -111,6 +126,8 @@ static void move_due_of(struct log *l)
     move_due(&l->durable_waits, due, durable < INT64_MAX ? durable + 1 : durable);
     move_due(&l->readable_waits, due, l->high_watermark);
     move_due(&l->committed_waits, due, l->stable_offset);
+    if (!list_empty(&l->start_waits))
+        move_due(&l->start_waits, due, log_start_durable(l) + 1);
 }
 
 void waits_offline(struct log *l)
@@ -119,6 +136,9 @@ void waits_offline(struct log *l)
 
     move_due(&l->durable_waits, &l->m->due[DUE_OK], durable < INT64_MAX ? durable + 1 : durable);
     move_due(&l->durable_waits, &l->m->due[DUE_OFFLINE], INT64_MAX);
+    if (!list_empty(&l->start_waits))
+        move_due(&l->start_waits, &l->m->due[DUE_OK], log_start_durable(l) + 1);
+    move_due(&l->start_waits, &l->m->due[DUE_OFFLINE], INT64_MAX);
 }
 
 void waits_cancel_all(struct log *l)
@@ -128,6 +148,7 @@ void waits_cancel_all(struct log *l)
     move_due(&l->durable_waits, due, INT64_MAX);
     move_due(&l->readable_waits, due, INT64_MAX);
     move_due(&l->committed_waits, due, INT64_MAX);
+    move_due(&l->start_waits, due, INT64_MAX);
     list_remove(&l->in_awake);
 }
 
