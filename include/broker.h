@@ -7,6 +7,7 @@
 #define BARNABAS_BROKER_H
 
 #include "base.h"
+#include "cleaner.h"
 #include "config.h"
 #include "group.h"
 #include "log.h"
@@ -19,6 +20,7 @@ struct broker {
     struct env *env;
     struct config *config; /* borrowed */
     struct logm *logm;
+    struct cleaner *cleaner;
     struct log *metadata_log;
     struct meta *meta;
     struct groupm *groups;

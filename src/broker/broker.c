@@ -108,8 +108,10 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
     }
     b->groups = broker_groups_new(b);
     rc = broker_groups_load(b, msg);
-    if (rc == 0)
-        *out = b;
+    if (rc < 0)
+        goto out;
+    b->cleaner = broker_cleaner_new(b);
+    *out = b;
 out:
     if (rc < 0)
         broker_free(b, false);
@@ -136,12 +138,14 @@ void broker_stop(struct broker *b)
 {
     b->stopping = true;
     groupm_stop(b->groups);
+    cleaner_stop(b->cleaner);
     logm_flush_all(b->logm);
 }
 
 bool broker_stopped(const struct broker *b)
 {
-    return b->stopping && list_empty(&b->requests) && meta_quiet(b->meta) && logm_quiet(b->logm);
+    return b->stopping && list_empty(&b->requests) && meta_quiet(b->meta) &&
+           cleaner_idle(b->cleaner) && logm_quiet(b->logm);
 }
 
 void broker_free(struct broker *b, bool clean)
@@ -150,6 +154,7 @@ void broker_free(struct broker *b, bool clean)
         return;
     if (b->api_free)
         b->api_free(b->api);
+    cleaner_free(b->cleaner);
     broker_groups_close(b);
     if (b->groups)
         groupm_free(b->groups);

@@ -111,8 +111,11 @@ static void topic_deleted(void *arg, struct meta_topic *t)
     for (int32_t i = 0; i < t->n_partitions; i++) {
         struct log *log;
 
-        if (broker_log(b, t, i, false, &log) == 0 && log)
+        if (broker_log(b, t, i, false, &log) == 0 && log) {
             d->logs[d->n_logs++] = log;
+            if (b->cleaner)
+                cleaner_forget(b->cleaner, log);
+        }
         t->partitions[i].log = NULL;
     }
     list_push(&b->deletions, &d->link);
@@ -128,12 +131,21 @@ static void topic_configured(void *arg, struct meta_topic *t)
             log_set_config(t->partitions[i].log, &t->config);
 }
 
+static void broker_configured(void *arg)
+{
+    struct broker *b = arg;
+
+    if (b->cleaner)
+        cleaner_configured(b->cleaner);
+}
+
 struct meta_observer broker_observer(struct broker *b)
 {
     return (struct meta_observer){.topic_created = topic_created,
                                   .partitions_added = partitions_added,
                                   .topic_deleted = topic_deleted,
                                   .topic_configured = topic_configured,
+                                  .broker_configured = broker_configured,
                                   .arg = b};
 }
 

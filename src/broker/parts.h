@@ -9,6 +9,8 @@ struct meta_observer broker_observer(struct broker *b);
 void broker_set_strays_aside(struct broker *b);
 void broker_recover_all(struct broker *b);
 void broker_deletions_release(struct broker *b);
+/* How the cleaner sees the partitions. */
+struct cleaner *broker_cleaner_new(struct broker *b);
 
 /* coordinators.c: the shards of __consumer_offsets */
 struct groupm *broker_groups_new(struct broker *b);
