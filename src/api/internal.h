@@ -103,6 +103,8 @@ void api_create_topics_handle(struct request *rq);
 void api_create_partitions_handle(struct request *rq);
 /* delete_topics.c */
 void api_delete_topics_handle(struct request *rq);
+/* delete_records.c */
+void api_delete_records_handle(struct request *rq);
 /* configs.c, configs_broker.c, configs_group.c */
 void api_describe_configs_handle(struct request *rq);
 /* alter_configs.c */

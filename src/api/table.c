@@ -26,6 +26,7 @@ const struct api_handler api_handlers[] = {
     {18, 0, 5, 0, api_versions_handle},
     {19, 0, 7, 0, api_create_topics_handle},
     {20, 0, 6, 0, api_delete_topics_handle},
+    {21, 0, 2, 0, api_delete_records_handle},
     {22, 0, 5, 0, api_init_producer_id_handle},
     {23, 0, 4, 0, api_offset_for_leader_epoch_handle},
     {32, 0, 4, 0, api_describe_configs_handle},
