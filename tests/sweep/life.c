@@ -240,6 +240,11 @@ static void use(struct life *l)
     client_read_all(c);
 }
 
+static void wrong_file(void *arg, const char *text)
+{
+    violation("%s", text);
+}
+
 void life_check(struct life *l, bool power_lost)
 {
     l->client.must_work = true;
@@ -252,7 +257,7 @@ void life_check(struct life *l, bool power_lost)
     use(l);
     sweep.phase = "clean stop after it";
     life_stop(l, true);
-    check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL);
+    sweep.n_sparse += check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL, wrong_file, NULL);
     sweep.phase = "clean start after it";
     if (!life_start(l))
         return;
@@ -279,5 +284,5 @@ void life_check_twice(struct life *l, bool power_lost, struct rng *rng)
     sweep.phase = "verifying after the second power cut";
     client_verify(&l->client, true);
     life_stop(l, true);
-    check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL);
+    sweep.n_sparse += check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL, wrong_file, NULL);
 }

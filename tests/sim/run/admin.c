@@ -7,9 +7,11 @@
 
 #define API_LIST_OFFSETS  2
 #define API_METADATA      3
+#define API_DESCRIBE_GROUPS 15
 #define API_LIST_GROUPS   16
 #define API_CREATE_TOPICS 19
 #define API_DELETE_TOPICS 20
+#define API_OFFSET_DELETE 47
 
 struct admin {
     struct actor a;
@@ -42,10 +44,16 @@ static void created(struct call *c, const void *reply)
         return;
     error = rsp->topics[0].error_code;
     world_event(ad->a.w, "create %s: %s", t->name, kafka_error_name(error));
-    if (error == KE_NONE)
-        t->state = TOPIC_THERE;
-    else
+    if (error != KE_NONE) {
         expect_fault(ad, "CreateTopics", error);
+        return;
+    }
+    t->state = TOPIC_THERE;
+    /* A directory that failed before is not given any. */
+    for (int i = 0; i < t->n_parts && world_now(ad->a.w) >= ad->a.w->faults_until_ns; i++)
+        if (c->sent_ns >= ad->a.w->faults_until_ns && host_part_offline(ad->a.w, &t->parts[i]))
+            world_wrong(ad->a.w, "partition %s-%d was given to a directory that has failed", t->name,
+                        i);
 }
 
 static void create(struct admin *ad, struct topic *t)
@@ -148,7 +156,7 @@ static void look_at_topics(struct admin *ad)
 
 /* ---- offsets, groups --------------------------------------------------------------------------------- */
 
-/* The latest offset is past all that was read when it was asked for, the earliest is 0. */
+/* The latest offset is past all that was read when it was asked for, the earliest is where the log begins. */
 static void saw_offsets(struct call *c, const void *reply)
 {
     const struct list_offsets_response *rsp = reply;
@@ -164,7 +172,7 @@ static void saw_offsets(struct call *c, const void *reply)
                 (long long)row->offset, kafka_error_name(row->error_code));
     if (row->error_code != KE_NONE && row->error_code != KE_UNKNOWN_TOPIC_OR_PARTITION)
         expect_fault(ad, "ListOffsets", row->error_code);
-    else if (row->error_code == KE_NONE && (latest ? row->offset < c->b : row->offset != 0))
+    else if (row->error_code == KE_NONE && (latest ? row->offset < c->b : row->offset != c->b))
         world_wrong(ad->a.w, "ListOffsets %s: %lld, %lld were there",
                     latest ? "latest" : "earliest", (long long)row->offset, (long long)c->b);
 }
@@ -185,7 +193,7 @@ static void look_at_offsets(struct admin *ad, struct topic *t)
     struct list_offsets_request rq;
     int part = (int)world_below(ad->a.w, (uint64_t)t->n_parts);
     bool latest = world_chance(ad->a.w, 600);
-    int64_t there = latest ? end_of_read(&t->parts[part]) : 0;
+    int64_t there = latest ? end_of_read(&t->parts[part]) : t->parts[part].start;
     struct call *c;
 
     list_offsets_request_init(&rq);
@@ -224,6 +232,124 @@ static void look_at_groups(struct admin *ad)
     link_send(ad->a.link, API_LIST_GROUPS, 4, &rq, saw_groups, ad);
 }
 
+static bool is_group_error(int16_t error)
+{
+    return error == KE_COORDINATOR_NOT_AVAILABLE || error == KE_NOT_COORDINATOR ||
+           error == KE_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+/* No partition is assigned twice. */
+static void saw_group(struct call *c, const void *reply)
+{
+    static const char *const states[] = {"PreparingRebalance", "CompletingRebalance", "Stable", "Empty",
+                                         "Dead"};
+    const struct describe_groups_response *rsp = reply;
+    const struct describe_groups_response_groups *g;
+    struct admin *ad = c->arg;
+    bool owned[PARTITIONS_MAX] = {false}, known = false;
+
+    next(ad);
+    if (!rsp)
+        return;
+    g = &rsp->groups[0];
+    world_event(ad->a.w, "describe %.*s: %s %.*s, %d members", STR_ARG(g->group_id),
+                kafka_error_name(g->error_code), STR_ARG(g->group_state), g->n_members);
+    if (g->error_code != KE_NONE) {
+        if (g->error_code != KE_GROUP_ID_NOT_FOUND && !is_group_error(g->error_code))
+            expect_fault(ad, "DescribeGroups", g->error_code);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+        known |= str_is(g->group_state, states[i]);
+    if (!known)
+        world_wrong(ad->a.w, "DescribeGroups: state %.*s", STR_ARG(g->group_state));
+    for (int i = 0; str_is(g->group_state, "Stable") && i < g->n_members; i++) {
+        const struct bytes own = g->members[i].member_assignment;
+
+        for (size_t k = 0; k < own.n; k++) {
+            if (own.p[k] >= PARTITIONS_MAX || owned[own.p[k]])
+                world_wrong(ad->a.w, "DescribeGroups: partition %d is assigned twice", own.p[k]);
+            owned[own.p[k]] = true;
+        }
+    }
+}
+
+static void look_at_group(struct admin *ad, struct group_model *g)
+{
+    struct describe_groups_request rq;
+    struct str name = str_of(g->name);
+
+    describe_groups_request_init(&rq);
+    rq.groups = &name;
+    rq.n_groups = 1;
+    ad->waiting = true;
+    link_send(ad->a.link, API_DESCRIBE_GROUPS, 5, &rq, saw_group, ad);
+}
+
+static void deleted_offsets(struct call *c, const void *reply)
+{
+    const struct offset_delete_response *rsp = reply;
+    struct admin *ad = c->arg;
+    struct group_model *g = &ad->a.w->groups[c->a];
+
+    next(ad);
+    if (!rsp)
+        return; /* they may be there or not */
+    world_event(ad->a.w, "delete offsets of %s: %s", g->name, kafka_error_name(rsp->error_code));
+    if (rsp->error_code != KE_NONE && rsp->error_code != KE_GROUP_ID_NOT_FOUND &&
+        rsp->error_code != KE_NON_EMPTY_GROUP && !is_group_error(rsp->error_code)) {
+        expect_fault(ad, "OffsetDelete", rsp->error_code);
+        return;
+    }
+    for (int p = 0; p < g->topic->n_parts; p++) {
+        int16_t error = rsp->error_code;
+
+        if (error == KE_NONE)
+            error = rsp->topics[0].partitions[p].error_code;
+        if (rsp->error_code == KE_NONE && error != KE_NONE && error != KE_GROUP_SUBSCRIBED_TO_TOPIC)
+            expect_fault(ad, "OffsetDelete", error);
+        else
+            group_model_delete_ended(g, p, error == KE_NONE);
+    }
+}
+
+static void delete_offsets(struct admin *ad, int group)
+{
+    struct group_model *g = &ad->a.w->groups[group];
+    struct offset_delete_request_topics_partitions rows[PARTITIONS_MAX];
+    struct offset_delete_request_topics topic;
+    struct offset_delete_request rq;
+
+    offset_delete_request_init(&rq);
+    offset_delete_request_topics_init(&topic);
+    for (int p = 0; p < g->topic->n_parts; p++) {
+        offset_delete_request_topics_partitions_init(&rows[p]);
+        rows[p].partition_index = p;
+    }
+    rq.group_id = str_of(g->name);
+    rq.topics = &topic;
+    rq.n_topics = 1;
+    topic.name = str_of(g->topic->name);
+    topic.partitions = rows;
+    topic.n_partitions = g->topic->n_parts;
+    ad->waiting = true;
+    group_model_delete_begins(g);
+    link_send(ad->a.link, API_OFFSET_DELETE, 0, &rq, deleted_offsets, ad)->a = group;
+}
+
+static void see_to_groups(struct admin *ad)
+{
+    struct world *w = ad->a.w;
+    int group = w->n_groups ? (int)world_below(w, (uint64_t)w->n_groups) : -1;
+
+    if (group < 0 || world_chance(w, 300))
+        look_at_groups(ad);
+    else if (world_chance(w, 600) || w->groups[group].topic->state != TOPIC_THERE)
+        look_at_group(ad, &w->groups[group]);
+    else
+        delete_offsets(ad, group);
+}
+
 /* ---- steps --------------------------------------------------------------------------------------------- */
 
 /* True when a topic's state asks for something. */
@@ -258,8 +384,8 @@ static void step(struct actor *a)
         delete (ad, t);
     else if (t->state == TOPIC_THERE && world_chance(w, 600))
         look_at_offsets(ad, t);
-    else if (world_chance(w, 500))
-        look_at_groups(ad);
+    else if (world_chance(w, 600))
+        see_to_groups(ad);
     else
         look_at_topics(ad);
 }

@@ -96,7 +96,7 @@ static void take_row(struct consumer *c, const struct fetch_response_responses_p
         if (!p->lost_acked)
             world_wrong(w, "%s: %s-%d: %lld is out of range", c->a.name, p->topic->name, p->index,
                         (long long)*position);
-        *position = 0;
+        *position = p->start;
         break;
     case KE_UNKNOWN_TOPIC_OR_PARTITION:
         if (c->topic->state == TOPIC_THERE && !c->topic->churn)
@@ -176,7 +176,8 @@ static void step(struct actor *a)
     }
     if (c->incarnation != c->topic->incarnation || world_chance(a->w, 10)) {
         c->incarnation = c->topic->incarnation;
-        memset(c->positions, 0, sizeof(c->positions));
+        for (int i = 0; i < c->topic->n_parts; i++)
+            c->positions[i] = c->topic->parts[i].start;
         c->session_id = c->session_epoch = 0;
     }
     fetch(c);

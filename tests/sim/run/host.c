@@ -11,9 +11,10 @@
  */
 #include "world.h"
 
+#include "check_dir.h"
 #include "metrics.h"
 
-#define DIR         "/data"
+#define INDEX_INTERVAL 100
 #define TURNS_MAX   2000
 #define TURN_NS_MAX 300000
 
@@ -132,6 +133,39 @@ bool host_step(struct world *w)
 
 /* ---- beginning and ends ---------------------------------------------------------------------------- */
 
+const char *host_dir(const struct world *w, int i, char out[HOST_DIR_MAX])
+{
+    ASSERT(i < w->options.n_dirs);
+    snprintf(out, HOST_DIR_MAX, i == 0 ? "/data" : "/data%d", i);
+    return out;
+}
+
+bool host_any_offline(const struct world *w)
+{
+    const struct broker *b = w->host.broker;
+
+    for (int i = 0; b && i < logm_n_dirs(b->logm); i++)
+        if (logm_dir_offline(b->logm, i))
+            return true;
+    return false;
+}
+
+bool host_part_offline(const struct world *w, const struct part *p)
+{
+    struct broker *b = w->host.broker;
+    struct meta_topic *t = meta_topic(b->meta, str_of(p->topic->name));
+    struct log *l = NULL;
+
+    if (!t || p->index >= t->n_partitions)
+        return false;
+    if (broker_log(b, t, p->index, false, &l) < 0)
+        return true;
+    for (int i = 0; !l && i < logm_n_dirs(b->logm); i++) /* never written to: where it would be */
+        if (uuid_eq(t->partitions[p->index].dir_id, logm_dir_id(b->logm, i)))
+            return logm_dir_offline(b->logm, i);
+    return l && logm_dir_offline(b->logm, log_dir_index(l));
+}
+
 static void override(struct host *h, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void override(struct host *h, const char *fmt, ...)
 {
@@ -157,9 +191,11 @@ void host_init(struct world *w)
     h->env.metrics = h->metrics;
     h->turn_ns = INT64_MAX;
     config_init(&h->config);
-    override(h, "log.dirs=" DIR);
+    override(h, "log.dirs=%s", w->options.n_dirs == 1   ? "/data"
+                               : w->options.n_dirs == 2 ? "/data,/data1"
+                                                        : "/data,/data1,/data2");
     override(h, "offsets.topic.num.partitions=2");
-    override(h, "log.index.interval.bytes=100");
+    override(h, "log.index.interval.bytes=%d", INDEX_INTERVAL);
     override(h, "log.segment.delete.delay.ms=10000");
     override(h, "log.journal.bytes=%lld", (long long)w->options.journal_bytes);
     override(h, "log.flush.offset.checkpoint.interval.ms=%lld",
@@ -190,9 +226,7 @@ bool host_start(struct world *w)
     timers_init(&h->env.timers);
     rng_init(&h->env.rng, rng_next(&w->rng));
     vfs_sim_set_startup(w->vfs, true);
-    w->starting = true;
     rc = broker_start(&h->env, &options, &h->broker, &msg);
-    w->starting = false;
     vfs_sim_set_startup(w->vfs, false);
     world_event(w, "start: %s", err_name(rc));
     if (rc == 0) {
@@ -253,8 +287,25 @@ void host_end(struct world *w, bool power)
     w->n_crashes++;
 }
 
+static void wrong_file(void *arg, const char *text)
+{
+    world_wrong(arg, "after a clean stop: %s", text);
+}
+
+/* Segments and indexes by Kafka's rules, without the broker. */
+static void check_files(struct world *w)
+{
+    char dir[HOST_DIR_MAX];
+
+    vfs_sim_set_startup(w->vfs, true);
+    for (int i = 0; i < w->options.n_dirs; i++)
+        (void)check_dir(w->vfs, host_dir(w, i, dir), INDEX_INTERVAL, wrong_file, w);
+    vfs_sim_set_startup(w->vfs, false);
+}
+
 bool host_stop_clean(struct world *w, uint64_t *digest, bool *settled)
 {
+    bool whole = !host_any_offline(w);
     struct host *h = &w->host;
 
     world_event(w, "clean stop");
@@ -266,11 +317,12 @@ bool host_stop_clean(struct world *w, uint64_t *digest, bool *settled)
     }
     if (host_is_dead(w))
         return false;
+    whole &= !host_any_offline(w);
     if (!broker_stopped(h->broker))
         world_wrong(w, "a clean stop does not come to its end: %d requests in work",
                     api_in_work(h->broker));
     quiet(w);
-    *settled = groupm_settled(h->broker->groups);
+    *settled = whole && groupm_settled(h->broker->groups);
     *digest = broker_digest(h->broker);
     end(w, true);
     if (vfs_sim_is_down(w->vfs)) {
@@ -278,5 +330,7 @@ bool host_stop_clean(struct world *w, uint64_t *digest, bool *settled)
         return false;
     }
     vfs_sim_kill(w->vfs);
+    if (whole)
+        check_files(w);
     return true;
 }

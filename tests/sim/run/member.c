@@ -7,6 +7,8 @@
  *      ^                   |                     |                        |
  *      +-------------------+---------------------+----- any error --------+
  *
+ * A static member (KIP-345) has an instance id: lost, it takes its place again under a new member id, in the same generation.
+ *
  * Checked: in one generation a partition has one owner; a committed offset that is fetched is not
  * below the newest one acknowledged when it was asked for, and not above the highest that was tried.
  */
@@ -32,6 +34,10 @@ struct member_actor {
     enum member_state state;
     bool waiting;
     char id[80], leader[80];
+    char instance[16]; /* "": not a static member */
+    bool skip_assignment;
+    uint64_t life; /* of the broker, when it joined */
+    int deletes_before; /* of the group, when its offsets were asked for or committed */
     int32_t generation;
     char ids[8][80]; /* of all members, where this one leads */
     int n_ids;
@@ -39,6 +45,17 @@ struct member_actor {
     int64_t positions[PARTITIONS_MAX], committed[PARTITIONS_MAX];
     int64_t acked_before[PARTITIONS_MAX]; /* when the offsets were asked for */
 };
+
+static struct str instance_of(const struct member_actor *m)
+{
+    return m->instance[0] ? str_of(m->instance) : (struct str){NULL, 0};
+}
+
+/* Who owns a partition: a static member stays who it is. */
+static const char *name_of(const struct member_actor *m)
+{
+    return m->instance[0] ? m->instance : m->id;
+}
 
 static void next(struct member_actor *m, int64_t mean_ms)
 {
@@ -55,6 +72,12 @@ static bool is_well(struct member_actor *m, const char *what, int16_t error)
         return true;
     case KE_UNKNOWN_MEMBER_ID:
     case KE_ILLEGAL_GENERATION:
+        m->id[0] = 0;
+        m->state = OUT;
+        return false;
+    case KE_FENCED_INSTANCE_ID: /* of a rebalance that a crash has taken back, nothing was stored */
+        if (!m->instance[0] || m->life == m->a.w->n_starts)
+            world_wrong(m->a.w, "%s %s: fenced, and nobody has its name", m->a.name, what);
         m->id[0] = 0;
         m->state = OUT;
         return false;
@@ -84,15 +107,15 @@ static void note_owner(struct member_actor *m, int partition)
         const struct owner *o = &g->owners[i];
 
         if (o->generation == m->generation && o->partition == partition &&
-            strcmp(o->member, m->id) != 0)
+            strcmp(o->member, name_of(m)) != 0)
             world_wrong(m->a.w, "%s generation %d: partition %d is %s's and %s's", g->name,
-                        m->generation, partition, o->member, m->id);
+                        m->generation, partition, o->member, name_of(m));
     }
     if (g->n_owners == g->cap_owners) {
         g->cap_owners = g->cap_owners ? g->cap_owners * 2 : 32;
         g->owners = xrealloc_array(g->owners, (size_t)g->cap_owners, sizeof(*g->owners));
     }
-    g->owners[g->n_owners++] = (struct owner){m->generation, partition, xstrdup(m->id)};
+    g->owners[g->n_owners++] = (struct owner){m->generation, partition, xstrdup(name_of(m))};
 }
 
 void group_model_release(struct group_model *g)
@@ -108,6 +131,24 @@ void group_model_fetched(struct world *w, struct group_model *g, int p, int64_t 
         world_wrong(w, "%s partition %d: committed offset %lld; acknowledged was %lld, tried %lld",
                     g->name, p, (long long)got, (long long)acked, (long long)g->tried[p]);
     g->acked[p] = MAX(g->acked[p], got);
+}
+
+void group_model_delete_begins(struct group_model *g)
+{
+    g->deletes++;
+    g->delete_is_alone = g->commits_in_flight == 0;
+    for (int p = 0; p < PARTITIONS_MAX; p++) {
+        g->acked_before[p] = g->acked[p];
+        g->acked[p] = g->tried_since[p] = -1;
+    }
+}
+
+void group_model_delete_ended(struct group_model *g, int partition, bool deleted)
+{
+    if (deleted && g->delete_is_alone) /* nothing is left but what was committed meanwhile */
+        g->tried[partition] = MAX(g->tried_since[partition], g->acked[partition]);
+    else if (!deleted)
+        g->acked[partition] = MAX(g->acked[partition], g->acked_before[partition]);
 }
 
 /* ---- joining --------------------------------------------------------------------------------------- */
@@ -132,6 +173,8 @@ static void joined(struct call *c, const void *reply)
     snprintf(m->id, sizeof(m->id), "%.*s", STR_ARG(rsp->member_id));
     snprintf(m->leader, sizeof(m->leader), "%.*s", STR_ARG(rsp->leader));
     m->generation = rsp->generation_id;
+    m->life = m->a.w->n_starts;
+    m->skip_assignment = rsp->skip_assignment;
     m->n_ids = 0;
     for (int i = 0; i < rsp->n_members && m->n_ids < (int)ARRAY_SIZE(m->ids); i++)
         snprintf(m->ids[m->n_ids++], sizeof(m->ids[0]), "%.*s", STR_ARG(rsp->members[i].member_id));
@@ -157,6 +200,7 @@ static void join(struct member_actor *m)
     rq.session_timeout_ms = SESSION_MS;
     rq.rebalance_timeout_ms = REBALANCE_MS;
     rq.member_id = str_of(m->id);
+    rq.group_instance_id = instance_of(m);
     rq.protocol_type = STR("consumer");
     rq.protocols = &protocol;
     rq.n_protocols = 1;
@@ -196,9 +240,10 @@ static void sync_group(struct member_actor *m)
     rq.group_id = str_of(m->group->name);
     rq.generation_id = m->generation;
     rq.member_id = str_of(m->id);
+    rq.group_instance_id = instance_of(m);
     rq.protocol_type = STR("consumer");
     rq.protocol_name = STR("range");
-    for (int i = 0; strcmp(m->leader, m->id) == 0 && i < m->n_ids; i++) {
+    for (int i = 0; strcmp(m->leader, m->id) == 0 && !m->skip_assignment && i < m->n_ids; i++) {
         size_t n = 0;
 
         sync_group_request_assignments_init(&rows[i]);
@@ -226,7 +271,8 @@ static void fetched_offsets(struct call *c, const void *reply)
         int p = rsp->topics[0].partitions[i].partition_index;
         int64_t got = rsp->topics[0].partitions[i].committed_offset;
 
-        group_model_fetched(m->a.w, m->group, p, m->acked_before[p], got);
+        group_model_fetched(m->a.w, m->group, p,
+                            m->deletes_before == m->group->deletes ? m->acked_before[p] : -1, got);
         m->committed[p] = got;
         m->positions[p] = MAX(got, 0);
     }
@@ -244,6 +290,7 @@ static void fetch_offsets(struct member_actor *m)
     for (int i = 0; i < PARTITIONS_MAX; i++)
         indexes[i] = i;
     memcpy(m->acked_before, m->group->acked, sizeof(m->acked_before));
+    m->deletes_before = m->group->deletes;
     rq.group_id = str_of(m->group->name);
     rq.topics = &t;
     rq.n_topics = 1;
@@ -274,6 +321,7 @@ static void heartbeat(struct member_actor *m)
     rq.group_id = str_of(m->group->name);
     rq.generation_id = m->generation;
     rq.member_id = str_of(m->id);
+    rq.group_instance_id = instance_of(m);
     m->waiting = true;
     link_send(m->a.link, API_HEARTBEAT, 4, &rq, beaten, m);
 }
@@ -333,10 +381,12 @@ static void committed(struct call *c, const void *reply)
     struct member_actor *m = c->arg;
     int p = (int)c->a;
 
+    m->group->commits_in_flight--;
     next(m, HEARTBEAT_MS / 2);
     if (!rsp || !is_well(m, "commit", rsp->topics[0].partitions[0].error_code))
         return;
-    m->group->acked[p] = MAX(m->group->acked[p], c->b);
+    if (m->deletes_before == m->group->deletes)
+        m->group->acked[p] = MAX(m->group->acked[p], c->b);
     m->committed[p] = MAX(m->committed[p], c->b);
     m->a.w->n_committed++;
 }
@@ -355,6 +405,7 @@ static void commit(struct member_actor *m, int partition)
     rq.group_id = str_of(m->group->name);
     rq.generation_id_or_member_epoch = m->generation;
     rq.member_id = str_of(m->id);
+    rq.group_instance_id = instance_of(m);
     rq.topics = &t;
     rq.n_topics = 1;
     t.name = str_of(m->group->topic->name);
@@ -364,6 +415,9 @@ static void commit(struct member_actor *m, int partition)
     p.committed_offset = offset;
     p.committed_metadata = STR("");
     m->group->tried[partition] = MAX(m->group->tried[partition], offset);
+    m->group->tried_since[partition] = MAX(m->group->tried_since[partition], offset);
+    m->group->commits_in_flight++;
+    m->deletes_before = m->group->deletes;
     m->waiting = true;
     c = link_send(m->a.link, API_OFFSET_COMMIT, 8, &rq, committed, m);
     c->a = partition;
@@ -389,7 +443,8 @@ static void leave(struct member_actor *m)
     rq.group_id = str_of(m->group->name);
     rq.members = &row;
     rq.n_members = 1;
-    row.member_id = str_of(m->id);
+    row.member_id = m->instance[0] ? STR("") : str_of(m->id);
+    row.group_instance_id = instance_of(m);
     world_event(m->a.w, "%s leaves", m->a.name);
     m->waiting = true;
     link_send(m->a.link, API_LEAVE_GROUP, 5, &rq, left, m);
@@ -401,7 +456,7 @@ static void vanish(struct member_actor *m)
     world_event(m->a.w, "%s vanishes", m->a.name);
     m->id[0] = 0;
     m->state = OUT;
-    actor_sleep(&m->a, SESSION_MS);
+    actor_sleep(&m->a, m->instance[0] ? SESSION_MS / 4 : SESSION_MS);
 }
 
 static void live(struct member_actor *m)
@@ -458,5 +513,7 @@ struct actor *member_new(struct world *w, int number, struct group_model *g)
     m->a.idle = idle;
     m->a.release = release;
     m->group = g;
+    if (world_chance(w, 300))
+        snprintf(m->instance, sizeof(m->instance), "i%d", number);
     return &m->a;
 }

@@ -116,33 +116,35 @@ static bool may_be_gone(const struct part *p, uint8_t flags, bool lossy)
     return !p->topic->durable || !(flags & (SLOT_ACKED_ALL | SLOT_READ));
 }
 
-/* The log ends at n: what was behind it is gone, if it may be. */
-static void cut(struct part *p, int64_t n, bool lossy)
+/* The log goes from start to n: what was outside is gone, if it may be. */
+static void cut(struct part *p, int64_t start, int64_t n, bool lossy)
 {
-    for (int64_t offset = n; offset < p->n; offset++) {
-        if (p->ids[offset] < 0)
+    for (int64_t offset = p->start; offset < p->n; offset++) {
+        if (p->ids[offset] < 0 || (offset >= start && offset < n))
             continue;
         if (!may_be_gone(p, p->flags[offset], lossy))
             world_wrong(p->topic->w,
-                        "%s-%d offset %lld: record %lld was %s and is gone; the log ends at %lld",
+                        "%s-%d offset %lld: record %lld was %s and is gone; the log is %lld to %lld",
                         p->topic->name, p->index, (long long)offset, (long long)p->ids[offset],
                         p->flags[offset] & SLOT_READ        ? "read"
                         : p->flags[offset] & SLOT_ACKED_ALL ? "acknowledged (acks=all)"
                                                             : "acknowledged (acks=1)",
-                        (long long)n);
+                        (long long)start, (long long)n);
         p->lost_acked |= !p->topic->durable && p->flags[offset];
         p->info[p->ids[offset]].offset = -1;
+        p->ids[offset] = -1;
     }
+    p->start = start;
     p->n = MIN(p->n, n);
 }
 
 /* Of one producer the records are in the order of their ids: first sent, first there. */
-static void check_order(const struct part *p, const int64_t *ids, int64_t n)
+static void check_order(const struct part *p, const int64_t *ids, int64_t start, int64_t n)
 {
     int64_t last[ACTORS_MAX];
 
     memset(last, 0xff, sizeof(last));
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = start; i < n; i++) {
         int producer = p->info[ids[i]].producer;
 
         if (ids[i] <= last[producer])
@@ -153,12 +155,16 @@ static void check_order(const struct part *p, const int64_t *ids, int64_t n)
     }
 }
 
-void model_settle(struct part *p, const int64_t *ids, int64_t n, bool lossy)
+void model_settle(struct part *p, const int64_t *ids, int64_t start, int64_t n, bool lossy)
 {
-    cut(p, n, lossy);
-    for (int64_t i = 0; i < n; i++)
+    /* Names that were never flushed may be lost: of the first segments, then the log begins later. */
+    if (start != p->start && (p->topic->durable || !lossy || start < p->start))
+        world_wrong(p->topic->w, "%s-%d begins at %lld, it was %lld", p->topic->name, p->index,
+                    (long long)start, (long long)p->start);
+    cut(p, start, n, lossy);
+    for (int64_t i = start; i < n; i++)
         place(p, i, ids[i], SLOT_READ);
-    check_order(p, ids, n);
+    check_order(p, ids, start, n);
     /* What is not there now was never acknowledged: only a repeat may bring it. */
     for (int64_t id = 0; id < p->n_ids; id++)
         if (p->info[id].offset < 0 && !p->info[id].idempotent)

@@ -8,7 +8,7 @@ static int64_t pick(struct rng *rng, const int64_t *from, size_t n)
 #define PICK(rng, ...)                                                                             \
     pick(rng, (const int64_t[]){__VA_ARGS__}, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
-void options_choose(struct options *o, struct rng *rng, bool strict)
+void options_choose(struct options *o, struct rng *rng)
 {
     *o = (struct options){0};
     o->n_churn = (int)PICK(rng, 0, 1, 2);
@@ -17,15 +17,12 @@ void options_choose(struct options *o, struct rng *rng, bool strict)
         o->n_partitions[i] = (int)PICK(rng, 1, 2, 4);
         o->durable[i] = i == 0 || rng_below(rng, 4) > 0;
         o->segment_bytes[i] = (int)PICK(rng, 3000, 6000, 16000, 64000, 1 << 20);
-        /* Known: after a power cut a log that is not durable may begin behind 0, or have a gap, where the
-         * name of a segment was lost. */
-        if (!strict && !o->durable[i])
-            o->segment_bytes[i] = 1 << 20;
     }
     o->n_producers = (int)PICK(rng, 2, 3, 5);
     o->n_consumers = (int)PICK(rng, 1, 2, 3);
     o->n_groups = (int)PICK(rng, 0, 1, 1, 2);
     o->n_members = (int)PICK(rng, 1, 2, 3);
+    o->n_dirs = (int)PICK(rng, 1, 1, 2, 3);
     o->journal_bytes = PICK(rng, 0, 32768, 49152, 262144, 1 << 20);
     o->checkpoint_ms = PICK(rng, 5000, 20000, 60000);
     o->think_ms = PICK(rng, 200, 1000, 4000);
@@ -47,6 +44,7 @@ void options_tell(struct world *w)
     for (int i = 0; i < w->n_topics; i++)
         world_event(w, "%s: %d partitions, segments of %d bytes%s", w->topics[i].name,
                     o->n_partitions[i], o->segment_bytes[i], o->durable[i] ? "" : ", not durable");
+    world_event(w, "%d log directories", o->n_dirs);
     world_event(w, "journal of %lld bytes, sectors of %u, %s, %s, flushes take %lld ns, %s",
                 (long long)o->journal_bytes, o->sector_bytes,
                 o->ordered ? "ordered" : "not ordered",

@@ -23,9 +23,7 @@ struct outgoing {
     int incarnation;
     int64_t first_id;
     int n;
-    uint64_t life; /* of the broker, when it was first sent */
-    int32_t sequence;
-    bool in_flight, was_refused;
+    bool in_flight;
     struct buf bytes;
 };
 struct producer {
@@ -104,14 +102,12 @@ static struct outgoing *make_batch(struct producer *p)
     o->owner = p;
     o->part = &p->topic->parts[partition];
     o->incarnation = p->topic->incarnation;
-    o->life = w->n_starts;
     o->n = 1 + (int)world_below(w, world_chance(w, 200) ? 20 : 4);
     o->n = MIN(o->n, MAX(1, (w->options.segment_bytes[p->topic->index] - 200) /
                                 (int)(w->options.record_bytes_max + 60)));
     o->first_id = model_new_ids(o->part, o->n, p->number, p->idempotent);
     buf_init(&o->bytes);
-    o->sequence = p->sequences[partition];
-    build(p, o, o->sequence);
+    build(p, o, p->sequences[partition]);
     p->sequences[partition] += o->n;
     list_push(&p->queue, &o->item);
     return o;
@@ -151,23 +147,6 @@ static void begin_anew(struct producer *p)
     }
 }
 
-/* Known, and wrong only when the run is strict.
- *
- * A repeat of what is there, first sent before a restart: a producer snapshot keeps one batch per
- * producer, as Kafka's does, so that of two unanswered batches the older one's repeat is taken for a gap.
- *
- * A producer's very first batch is refused (the disk is full) and its second, in flight behind it, is
- * taken, for a producer that is not known may begin anywhere: then the first one's repeat is a gap. */
-static bool is_known(const struct outgoing *o)
-{
-    struct world *w = o->owner->a.w;
-
-    if (w->strict)
-        return false;
-    return (o->life != w->n_starts && o->part->info[o->first_id].offset >= 0) ||
-           (o->sequence == 0 && o->was_refused);
-}
-
 static void fail(struct producer *p, struct outgoing *o, int16_t error)
 {
     struct world *w = p->a.w;
@@ -176,10 +155,10 @@ static void fail(struct producer *p, struct outgoing *o, int16_t error)
     case KE_KAFKA_STORAGE_ERROR:
     case KE_REQUEST_TIMED_OUT:
     case KE_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
-        if (!world_faulty(w))
+        /* One directory that failed leaves the rest serving. */
+        if (world_now(w) >= w->faults_until_ns && !host_part_offline(w, o->part))
             world_wrong(w, "%s: Produce: %s, and nothing is wrong with the disk", p->a.name,
                         kafka_error_name(error));
-        o->was_refused = true;
         if (!p->idempotent && error == KE_KAFKA_STORAGE_ERROR)
             model_refused(o->part, o->first_id, o->n);
         break;
@@ -188,8 +167,6 @@ static void fail(struct producer *p, struct outgoing *o, int16_t error)
             world_wrong(w, "%s: the topic %s is gone", p->a.name, p->topic->name);
         break;
     case KE_OUT_OF_ORDER_SEQUENCE_NUMBER:
-        if (is_known(o))
-            break;
         if (!p->idempotent || (is_first_of_part(p, o) && !o->part->lost_acked))
             world_wrong(w, "%s: %s-%d record %lld is out of sequence", p->a.name, p->topic->name,
                         o->part->index, (long long)o->first_id);

@@ -72,13 +72,17 @@ void trouble_recover(struct world *w)
 static void stop_and_start(struct world *w)
 {
     uint64_t before, after;
-    bool settled;
+    bool settled, whole = !host_any_offline(w);
 
     if (!host_stop_clean(w, &before, &settled)) {
         crash(w, w->stop_is_power);
         return;
     }
     lift(w);
+    if (!whole) { /* what one directory could not flush is lost */
+        restart(w, false);
+        return;
+    }
     w->lossy = false; /* all was flushed */
     (void)host_start(w);
     after = broker_digest(w->host.broker);
@@ -164,6 +168,7 @@ static void one_fault(struct world *w)
         {SIM_ENOSPC, SIM_OP(SIM_PWRITEV), NULL, 30},
         {SIM_EMFILE, SIM_OP(SIM_OPEN), NULL, 10},
     };
+    char name[HOST_DIR_MAX], path[HOST_DIR_MAX + 2];
     size_t i = world_below(w, ARRAY_SIZE(kinds));
     struct vfs_sim_fault fault = {.kind = kinds[i].kind,
                                   .ops = kinds[i].ops,
@@ -172,7 +177,13 @@ static void one_fault(struct world *w)
 
     if (!w->options.faults)
         return;
-    world_event(w, "fault: %s", vfs_sim_fault_name(fault.kind));
+    if (w->options.n_dirs > 1 && !fault.path && world_chance(w, 800)) {
+        int dir = (int)world_below(w, (uint64_t)w->options.n_dirs);
+
+        snprintf(path, sizeof(path), "%s/*", host_dir(w, dir, name));
+        fault.path = path;
+    }
+    world_event(w, "fault: %s %s", vfs_sim_fault_name(fault.kind), fault.path ? fault.path : "");
     vfs_sim_add_fault(w->vfs, &fault);
     begin_fault(w);
 }

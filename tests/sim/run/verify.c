@@ -5,6 +5,7 @@
 #include "world.h"
 
 #define API_FETCH        1
+#define API_LIST_OFFSETS 2
 #define API_METADATA     3
 #define API_OFFSET_FETCH 9
 #define FETCH_BYTES      (1 << 20)
@@ -36,6 +37,15 @@ struct found {
     int64_t n, cap;
 };
 
+static void push_found(struct found *f, int64_t id)
+{
+    if (f->n == f->cap) {
+        f->cap = f->cap ? f->cap * 2 : 256;
+        f->ids = xrealloc_array(f->ids, (size_t)f->cap, sizeof(*f->ids));
+    }
+    f->ids[f->n++] = id;
+}
+
 static void take_found(struct part *p, int64_t offset, int64_t id, void *arg)
 {
     struct found *f = arg;
@@ -43,11 +53,7 @@ static void take_found(struct part *p, int64_t offset, int64_t id, void *arg)
     if (id < 0 || id >= p->n_ids)
         world_wrong(p->topic->w, "%s-%d offset %lld: record %lld was never sent", p->topic->name,
                     p->index, (long long)offset, (long long)id);
-    if (f->n == f->cap) {
-        f->cap = f->cap ? f->cap * 2 : 256;
-        f->ids = xrealloc_array(f->ids, (size_t)f->cap, sizeof(*f->ids));
-    }
-    f->ids[f->n++] = id;
+    push_found(f, id);
 }
 
 static const struct fetch_response_responses_partitions *
@@ -75,11 +81,44 @@ fetch(struct world *w, const struct part *p, int64_t offset, struct arena *arena
     return rsp && rsp->n_responses == 1 ? &rsp->responses[0].partitions[0] : NULL;
 }
 
+static int64_t start_of(struct world *w, const struct part *p)
+{
+    struct list_offsets_request_topics_partitions row;
+    struct list_offsets_request_topics topic;
+    struct list_offsets_request rq;
+    const struct list_offsets_response *rsp;
+    struct arena arena;
+    int64_t start = -1;
+
+    arena_init(&arena);
+    list_offsets_request_init(&rq);
+    list_offsets_request_topics_init(&topic);
+    list_offsets_request_topics_partitions_init(&row);
+    rq.replica_id = -1;
+    rq.topics = &topic;
+    rq.n_topics = 1;
+    topic.name = str_of(p->topic->name);
+    topic.partitions = &row;
+    topic.n_partitions = 1;
+    row.partition_index = p->index;
+    row.timestamp = -2; /* earliest */
+    rsp = world_ask(w, API_LIST_OFFSETS, 7, &rq, &arena);
+    if (rsp && rsp->n_topics == 1 && rsp->topics[0].partitions[0].error_code == KE_NONE)
+        start = rsp->topics[0].partitions[0].offset;
+    if (start < 0)
+        world_wrong(w, "%s-%d has no earliest offset after a start", p->topic->name, p->index);
+    arena_release(&arena);
+    return start;
+}
+
 static void verify_part(struct world *w, struct part *p, bool lossy)
 {
     struct found found = {NULL, 0, 0};
     struct arena arena;
-    int64_t before, high_watermark;
+    int64_t before, high_watermark, start = start_of(w, p);
+
+    for (int64_t i = 0; i < start; i++)
+        push_found(&found, -1);
 
     do {
         const struct fetch_response_responses_partitions *row;
@@ -98,9 +137,9 @@ static void verify_part(struct world *w, struct part *p, bool lossy)
     if (found.n != high_watermark)
         world_wrong(w, "%s-%d: the high watermark is %lld, readable are %lld", p->topic->name,
                     p->index, (long long)high_watermark, (long long)found.n);
-    world_event(w, "%s-%d holds %lld records, known were %lld", p->topic->name, p->index,
-                (long long)found.n, (long long)p->n);
-    model_settle(p, found.ids, found.n, lossy);
+    world_event(w, "%s-%d holds %lld to %lld, known were %lld", p->topic->name, p->index,
+                (long long)start, (long long)found.n, (long long)p->n);
+    model_settle(p, found.ids, start, found.n, lossy);
     free(found.ids);
 }
 

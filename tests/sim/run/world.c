@@ -50,7 +50,7 @@ void world_wrong(struct world *w, const char *fmt, ...)
 
 bool world_faulty(const struct world *w)
 {
-    return world_now(w) < w->faults_until_ns;
+    return world_now(w) < w->faults_until_ns || host_any_offline(w);
 }
 
 uint64_t world_below(struct world *w, uint64_t n)
@@ -256,7 +256,7 @@ static void add_actors(struct world *w)
     }
 }
 
-struct world *world_new(uint64_t seed, bool print, bool strict)
+struct world *world_new(uint64_t seed, bool print)
 {
     struct world *w = xcalloc(1, sizeof(*w));
     struct vfs_sim_options disk = {.misuse = note_misuse, .arg = w};
@@ -267,8 +267,7 @@ struct world *world_new(uint64_t seed, bool print, bool strict)
     w->hash = 14695981039346656037u;
     rng_init(&w->rng, seed);
     list_init(&w->links);
-    w->strict = strict;
-    options_choose(&w->options, &w->rng, strict);
+    options_choose(&w->options, &w->rng);
     w->clock = clock_sim_new((struct wall){START_MS});
     disk.seed = seed;
     disk.sector_bytes = w->options.sector_bytes;

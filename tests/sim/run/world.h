@@ -30,7 +30,7 @@ struct options {
     int n_topics, n_churn, n_partitions[TOPICS_MAX];
     bool durable[TOPICS_MAX];
     int segment_bytes[TOPICS_MAX];
-    int n_producers, n_consumers, n_groups, n_members;
+    int n_producers, n_consumers, n_groups, n_members, n_dirs;
     int64_t journal_bytes, checkpoint_ms, think_ms, crash_ms, flush_ns, network_ns;
     uint32_t record_bytes_max;
     uint32_t drop_per_million; /* a reply's connection is lost instead */
@@ -38,7 +38,7 @@ struct options {
     uint32_t sector_bytes;
     bool ordered, size_before_data;
 };
-void options_choose(struct options *o, struct rng *rng, bool strict);
+void options_choose(struct options *o, struct rng *rng);
 void options_tell(struct world *w); /* as an event */
 
 /* ---- what clients know of a partition (model.c) ---------------------------------------------- */
@@ -57,7 +57,7 @@ struct part {
     int index;
     int64_t *ids; /* by offset; -1 not known */
     uint8_t *flags;
-    int64_t n, cap;
+    int64_t n, cap, start; /* below start nothing is left */
     struct id_info *info; /* by id */
     int64_t n_ids, cap_ids;
     bool lost_acked; /* a power cut took what was acknowledged but not promised */
@@ -78,8 +78,8 @@ int64_t model_new_ids(struct part *p, int n, int producer, bool idempotent);
 void model_acked(struct part *p, int64_t first_id, int n, int64_t base_offset, int acks);
 void model_refused(struct part *p, int64_t first_id, int n); /* must never be seen */
 void model_seen(struct part *p, int64_t offset, int64_t id);
-/* What a whole partition holds after a restart. lossy: what was not promised may be gone. */
-void model_settle(struct part *p, const int64_t *ids, int64_t n, bool lossy);
+/* What a whole partition holds after a restart, from start to n; ids: from 0 on. lossy: what was not promised may be gone. */
+void model_settle(struct part *p, const int64_t *ids, int64_t start, int64_t n, bool lossy);
 
 /* ---- groups, as their clients know them (member.c) ------------------------------------------- */
 
@@ -92,9 +92,13 @@ struct group_model {
     char name[16];
     struct topic *topic;
     int64_t acked[PARTITIONS_MAX], tried[PARTITIONS_MAX]; /* committed offsets; -1 none */
+    int64_t acked_before[PARTITIONS_MAX], tried_since[PARTITIONS_MAX]; /* the last deletion */
     struct owner *owners;
     int n_owners, cap_owners;
     int32_t generation_synced;
+    int deletes; /* of its offsets, that were asked for */
+    int commits_in_flight;
+    bool delete_is_alone; /* no commit was on its way when the last one was asked for */
 };
 
 /* ---- connections and requests (link.c) ------------------------------------------------------- */
@@ -162,6 +166,11 @@ bool host_step(struct world *w);          /* one job, or a turn, that is due */
 bool host_stop_clean(struct world *w, uint64_t *digest, bool *settled);
 void host_end(struct world *w, bool power); /* a kill, or the power fails */
 bool host_is_dead(const struct world *w);   /* the disk stopped, or the last directory failed */
+/* Log directories: their names; whether one, or that of a partition, is offline in a broker that goes on. */
+#define HOST_DIR_MAX 16
+const char *host_dir(const struct world *w, int i, char out[HOST_DIR_MAX]);
+bool host_any_offline(const struct world *w);
+bool host_part_offline(const struct world *w, const struct part *p);
 
 /* ---- those who act (world.c) ----------------------------------------------------------------- */
 
@@ -192,8 +201,6 @@ struct world {
     struct actor *actors[ACTORS_MAX];
     int n_actors;
     bool paused;   /* actors do not act */
-    bool strict;   /* bugs that are known are wrong too: see README.md */
-    bool starting; /* the broker is in its start */
     bool draining; /* nothing new is begun */
     int64_t trouble_ns, jumped_ms;
     bool stop_is_power;      /* what the end will be that vfs_sim_stop_at brings */
@@ -203,14 +210,15 @@ struct world {
     int n_producer_ids;
     uint64_t n_acked, n_read, n_committed, n_crashes, n_digests, n_starts;
 };
-struct world *world_new(uint64_t seed, bool print, bool strict);
+struct world *world_new(uint64_t seed, bool print);
 void world_free(struct world *w);
 int64_t world_now(const struct world *w);
 /* One thing that happened: part of the hash, a line on request. */
 void world_event(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Something that must not be: told, and the process ends with 1. */
 _Noreturn void world_wrong(struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
-bool world_faulty(const struct world *w); /* the disk may be to blame for an error */
+/* The disk may be to blame for an error: now, or of a log directory that is offline since. */
+bool world_faulty(const struct world *w);
 uint64_t world_below(struct world *w, uint64_t n);
 bool world_chance(struct world *w, uint32_t per_thousand);
 int64_t world_spread_ns(struct world *w,
@@ -231,6 +239,9 @@ struct actor *consumer_new(struct world *w, int number, struct topic *t);
 struct actor *member_new(struct world *w, int number, struct group_model *g);
 struct actor *admin_new(struct world *w);
 void group_model_release(struct group_model *g);
+/* All offsets of the group are about to be deleted: what was acknowledged is not sure any more. ended: whether they were. */
+void group_model_delete_begins(struct group_model *g);
+void group_model_delete_ended(struct group_model *g, int partition, bool deleted);
 /* The group's committed offset of a partition was asked for when `acked` was known; this came. */
 void group_model_fetched(struct world *w, struct group_model *g, int p, int64_t acked, int64_t got);
 

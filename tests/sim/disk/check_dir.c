@@ -4,14 +4,13 @@
  *   timeindex  | timestamp | last offset of its batch - base |          with it, where the largest timestamp grew; and when closed
  *
  * Which batches have entries also depends on when the broker was started again: counting begins anew then, as in Kafka. So entries are
- * checked one by one, and indexes with fewer than a broker that never stopped would have made are counted (sweep.n_sparse).
+ * checked one by one, and indexes with fewer than a broker that never stopped would have made are counted.
  */
 #include "check_dir.h"
 
 #include "record.h"
-#include "report.h"
 
-#define FILE_BYTES_MAX (8u << 20)
+#define FILE_BYTES_MAX (64u << 20)
 #define SUFFIX_LOG     ".log"
 #define NAME_DIGITS    20
 
@@ -19,11 +18,26 @@ struct checker {
     struct vfs *v;
     char *path; /* of the directory that is listed */
     uint32_t interval;
-    int64_t bases[128];
-    int n_bases;
-    char *dirs[128];
-    int n_dirs;
+    int64_t *bases;
+    int n_bases, cap_bases;
+    char **dirs;
+    int n_dirs, cap_dirs;
+    uint64_t n_sparse;
+    check_dir_wrong *wrong;
+    void *arg;
 };
+
+static void violation(struct checker *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void violation(struct checker *c, const char *fmt, ...)
+{
+    char text[400];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    c->wrong(c->arg, text);
+}
 
 static bool ends_with(const char *name, const char *suffix)
 {
@@ -38,7 +52,7 @@ static bool read_file(struct checker *c, int64_t base, const char *suffix, struc
     int rc = vfs_read_all(c->v, path, FILE_BYTES_MAX, out);
 
     if (rc < 0 && rc != E_NOENT)
-        violation("%s: %s", path, err_name(rc));
+        violation(c, "%s: %s", path, err_name(rc));
     free(path);
     return rc == 0;
 }
@@ -64,15 +78,16 @@ static void take_batches(struct checker *c, struct segment_view *s, const struct
 
     for (size_t at = 0; at < log->n; at += b.total_bytes) {
         if (batch_check(log->p + at, log->n - at, &b) < 0) {
-            violation("%s/%020lld.log: no whole batch at %zu of %zu", c->path, (long long)s->base,
+            violation(c, "%s/%020lld.log: no whole batch at %zu of %zu", c->path, (long long)s->base,
                       at, log->n);
             return;
         }
         if (b.base_offset != s->next)
-            violation("%s/%020lld.log: offset %lld at %zu, expected %lld", c->path,
+            violation(c, "%s/%020lld.log: offset %lld at %zu, expected %lld", c->path,
                       (long long)s->base, (long long)b.base_offset, at, (long long)s->next);
         s->next = batch_last_offset(&b) + 1;
-        s->places = xrealloc_array(s->places, s->n + 1, sizeof(*s->places));
+        if ((s->n & (s->n - 1)) == 0) /* room doubles */
+            s->places = xrealloc_array(s->places, MAX(16, s->n * 2), sizeof(*s->places));
         s->places[s->n++] = (struct place){.last_offset = s->next - 1 - s->base,
                                            .position = (uint32_t)at,
                                            .bytes = b.total_bytes,
@@ -84,16 +99,23 @@ static void take_batches(struct checker *c, struct segment_view *s, const struct
 
 static const struct place *place_of(const struct segment_view *s, uint32_t last_offset)
 {
-    for (size_t i = 0; i < s->n; i++)
-        if (s->places[i].last_offset == last_offset)
-            return &s->places[i];
-    return NULL;
+    size_t low = 0, high = s->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (s->places[middle].last_offset < (int64_t)last_offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < s->n && s->places[low].last_offset == last_offset ? &s->places[low] : NULL;
 }
 
 /* ---- its indexes ---------------------------------------------------------------------------- */
 
 /* Every entry is one that an append makes, in order. False: the first that is not is at *bad. */
-static bool offsets_good(const struct segment_view *s, const struct buf *index)
+static bool offsets_good(const struct segment_view *s, const struct buf *index, size_t *bad)
 {
     int64_t last = -1;
 
@@ -101,14 +123,17 @@ static bool offsets_good(const struct segment_view *s, const struct buf *index)
         uint32_t offset = get_be32(index->p + at);
         const struct place *p = place_of(s, offset);
 
+        *bad = at / 8;
         if (!p || p->position != get_be32(index->p + at + 4) || (int64_t)offset <= last)
             return false;
         last = offset;
     }
+    *bad = index->n / 8;
     return index->n % 8 == 0;
 }
 
-static bool times_good(const struct segment_view *s, const struct buf *index)
+/* *bad: the first entry that is not good, or how many there are. */
+static bool times_good(const struct segment_view *s, const struct buf *index, size_t *bad)
 {
     int64_t last_ms = -1;
 
@@ -116,10 +141,12 @@ static bool times_good(const struct segment_view *s, const struct buf *index)
         int64_t ms = (int64_t)get_be64(index->p + at);
         const struct place *p = place_of(s, get_be32(index->p + at + 8));
 
+        *bad = at / 12;
         if (!p || p->max_ms != ms || !p->grows || ms <= last_ms)
             return false;
         last_ms = ms;
     }
+    *bad = index->n / 12;
     return index->n % 12 == 0 && last_ms == s->newest_ms;
 }
 
@@ -139,12 +166,12 @@ static size_t offsets_due(const struct segment_view *s, uint32_t interval)
     return n;
 }
 
-/* "(5,100) (9,420)": what is in an index, the first few. */
-static const char *entries_text(const struct buf *index, bool times, struct buf *out)
+/* "(5,100) (9,420)": what is in an index, some before the one at `bad`. */
+static const char *entries_text(const struct buf *index, size_t bad, bool times, struct buf *out)
 {
     size_t each = times ? 12 : 8;
 
-    for (size_t at = 0; at + each <= index->n && at < 4 * each; at += each) {
+    for (size_t at = (bad > 2 ? bad - 2 : 0) * each; at + each <= index->n && at <= (bad + 1) * each; at += each) {
         const uint8_t *p = index->p + at;
 
         if (times)
@@ -152,22 +179,24 @@ static const char *entries_text(const struct buf *index, bool times, struct buf 
         else
             buf_printf(out, " (%u,%u)", get_be32(p), get_be32(p + 4));
     }
-    buf_printf(out, index->n % each ? " and a part of one" : index->n > 4 * each ? " ..." : "");
+    buf_printf(out, index->n % each ? " and a part of one" : "");
     return buf_cstr(out);
 }
 
 static void check_index(struct checker *c, const struct segment_view *s, bool times)
 {
     struct buf index, text;
+    size_t bad = 0;
 
     buf_init(&index);
     buf_init(&text);
     (void)read_file(c, s->base, times ? ".timeindex" : ".index", &index);
-    if (times ? !times_good(s, &index) : !offsets_good(s, &index))
-        violation("%s/%020lld%s has%s: not what its log gives", c->path, (long long)s->base,
-                  times ? ".timeindex" : ".index", entries_text(&index, times, &text));
+    if (times ? !times_good(s, &index, &bad) : !offsets_good(s, &index, &bad))
+        violation(c, "%s/%020lld%s has%s: not what its log gives, entry %zu; the largest timestamp is %lld",
+                  c->path, (long long)s->base, times ? ".timeindex" : ".index",
+                  entries_text(&index, bad, times, &text), bad, (long long)s->newest_ms);
     if (!times && index.n / 8 < offsets_due(s, c->interval))
-        sweep.n_sparse++;
+        c->n_sparse++;
     buf_release(&index);
     buf_release(&text);
 }
@@ -192,9 +221,12 @@ static int take_file(void *arg, const char *name, bool is_dir)
     struct checker *c = arg;
 
     if (ends_with(name, ".tmp") || ends_with(name, ".swap") || ends_with(name, ".cleaned"))
-        violation("%s/%s was left over", c->path, name);
+        violation(c, "%s/%s was left over", c->path, name);
     if (ends_with(name, SUFFIX_LOG) && strlen(name) == NAME_DIGITS + strlen(SUFFIX_LOG)) {
-        ASSERT(c->n_bases < (int)ARRAY_SIZE(c->bases));
+        if (c->n_bases == c->cap_bases) {
+            c->cap_bases = c->cap_bases ? c->cap_bases * 2 : 64;
+            c->bases = xrealloc_array(c->bases, (size_t)c->cap_bases, sizeof(*c->bases));
+        }
         c->bases[c->n_bases++] = strtoll(name, NULL, 10);
     }
     return 0;
@@ -216,10 +248,10 @@ static void check_partition(struct checker *c, char *path)
     (void)vfs_list(c->v, path, take_file, c);
     qsort(c->bases, (size_t)c->n_bases, sizeof(*c->bases), by_value);
     if (c->n_bases == 0)
-        violation("%s: no segment", path);
+        violation(c, "%s: no segment", path);
     for (int i = 0; i < c->n_bases; i++) {
         if (next >= 0 && c->bases[i] != next)
-            violation("%s: segment %lld after an end at %lld", path, (long long)c->bases[i],
+            violation(c, "%s: segment %lld after an end at %lld", path, (long long)c->bases[i],
                       (long long)next);
         next = check_segment(c, c->bases[i]);
     }
@@ -230,7 +262,10 @@ static int take_dir(void *arg, const char *name, bool is_dir)
     struct checker *c = arg;
 
     if (is_dir && !ends_with(name, "-delete") && !ends_with(name, "-stray")) {
-        ASSERT(c->n_dirs < (int)ARRAY_SIZE(c->dirs));
+        if (c->n_dirs == c->cap_dirs) {
+            c->cap_dirs = c->cap_dirs ? c->cap_dirs * 2 : 64;
+            c->dirs = xrealloc_array(c->dirs, (size_t)c->cap_dirs, sizeof(*c->dirs));
+        }
         c->dirs[c->n_dirs++] = xasprintf("%s/%s", c->path, name);
     } else if (!is_dir) {
         return take_file(arg, name, false);
@@ -238,9 +273,10 @@ static int take_dir(void *arg, const char *name, bool is_dir)
     return 0;
 }
 
-void check_dir(struct vfs *v, const char *path, uint32_t index_interval_bytes)
+uint64_t check_dir(struct vfs *v, const char *path, uint32_t index_interval_bytes,
+                   check_dir_wrong *wrong, void *arg)
 {
-    struct checker c = {.v = v, .interval = index_interval_bytes};
+    struct checker c = {.v = v, .interval = index_interval_bytes, .wrong = wrong, .arg = arg};
     char *root = xstrdup(path);
 
     c.path = root;
@@ -249,5 +285,8 @@ void check_dir(struct vfs *v, const char *path, uint32_t index_interval_bytes)
         check_partition(&c, c.dirs[i]);
         free(c.dirs[i]);
     }
+    free(c.dirs);
+    free(c.bases);
     free(root);
+    return c.n_sparse;
 }
