@@ -55,7 +55,7 @@ int flush_list_sync(struct vfs *v, const char *dir_path, const struct flush_list
     int rc = 0;
 
     ASSERT_LANE();
-    if (all && list->n + list->n_dirs > 0)
+    if (all && list->n + list->n_dirs + list->n_paths > 0)
         rc = vfs_sync_all(v, dir_path);
     /* After syncfs these have nothing to write; each still tells of a writeback of its file that
      * failed earlier, which a descriptor opened just for syncfs does not hear of. */

@@ -130,6 +130,25 @@ static void an_index_that_can_not_be_synced_takes_the_directory_offline(void **s
     end(&fx, spy);
 }
 
+/* With many indexes one syncfs is for all: also where commits have synced the segments and there is nothing else to sync. */
+static void many_indexes_are_synced_with_nothing_else_to_sync(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    spy->only = NULL;
+    while (log_n_segments(fx.log) <= COMMIT_FILES_MAX / 2)
+        seal_and_commit(&fx);
+    fixture_settle(&fx);
+    assert_int_equal(fx.log->recovery_point, log_end_offset(fx.log));
+    spy_forget(spy);
+    tick(&fx);
+    assert_int_equal(fx.log->indexed_point, log_end_offset(fx.log));
+    assert_non_null(strchr(spy->log, SPY_SYNC_ALL));
+    end(&fx, spy);
+}
+
 /* Lanes whose jobs begin and end in the order that a test wants. */
 struct slow_lanes {
     struct lanes lanes;
@@ -200,6 +219,7 @@ int main(void)
         cmocka_unit_test(an_index_that_can_not_be_opened_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_written_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_synced_takes_the_directory_offline),
+        cmocka_unit_test(many_indexes_are_synced_with_nothing_else_to_sync),
         cmocka_unit_test(a_failed_sync_spoils_what_ends_after_it),
     };
 
