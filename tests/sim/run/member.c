@@ -151,6 +151,27 @@ void group_model_delete_ended(struct group_model *g, int partition, bool deleted
         g->acked[partition] = MAX(g->acked[partition], g->acked_before[partition]);
 }
 
+/* A group without members and offsets is removed (GroupMetadataManager.cleanupGroupMetadata): it may begin anew. */
+static bool may_begin_anew(struct group_model *g)
+{
+    for (int p = 0; p < g->topic->n_parts; p++)
+        if (g->acked[p] >= 0)
+            return false;
+    return g->deletes > 0;
+}
+
+static void note_generation(struct world *w, struct group_model *g, int32_t generation)
+{
+    if (generation >= g->generation_synced)
+        return;
+    if (!may_begin_anew(g))
+        world_wrong(w, "%s: generation %d after %d", g->name, generation, g->generation_synced);
+    group_model_release(g);
+    g->owners = NULL;
+    g->n_owners = g->cap_owners = 0;
+    g->generation_synced = 0;
+}
+
 /* ---- joining --------------------------------------------------------------------------------------- */
 
 static void joined(struct call *c, const void *reply)
@@ -167,9 +188,7 @@ static void joined(struct call *c, const void *reply)
     }
     if (!is_well(m, "join", rsp->error_code))
         return;
-    if (rsp->generation_id < m->group->generation_synced)
-        world_wrong(m->a.w, "%s: generation %d after %d", m->group->name, rsp->generation_id,
-                    m->group->generation_synced);
+    note_generation(m->a.w, m->group, rsp->generation_id);
     snprintf(m->id, sizeof(m->id), "%.*s", STR_ARG(rsp->member_id));
     snprintf(m->leader, sizeof(m->leader), "%.*s", STR_ARG(rsp->leader));
     m->generation = rsp->generation_id;

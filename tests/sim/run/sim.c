@@ -1,8 +1,9 @@
-/* The simulator: usage: sim SEED [--events] [--hours N] [--runs N] [--export DIR]
+/* The simulator: usage: sim SEED [--events] [--hours N] [--runs N] [--export DIR] [--trace TEXT]
  *
  * One seed is one run: a broker, its clients, and what goes wrong, for virtual hours; then the faults are lifted, everything
  * must be answered within a virtual minute, and all is checked once more. Each run is a child process, so that an assert
  * that fails is a verdict like others. The last line: seed, outcome, hash of the events. --runs N: seeds SEED to SEED + N - 1.
+ * --trace TEXT: the events, and the file operations whose line has TEXT in it.
  */
 #include "world.h"
 
@@ -17,6 +18,7 @@ static struct {
     double hours;
     bool events;
     const char *export_dir; /* where the disk of the end goes; NULL */
+    const char *trace;      /* what the lines of file operations have in them; NULL: none are printed */
 } args = {.runs = 1, .hours = 0.25};
 
 static bool all_idle(const struct world *w)
@@ -48,11 +50,19 @@ static void drain(struct world *w)
             world_wrong(w, "%s has not come to an end", w->actors[i]->name);
 }
 
+static void file_line(void *arg, const char *text)
+{
+    if (strstr(text, args.trace))
+        printf("   %s\n", text);
+}
+
 static void run_seed(uint64_t seed)
 {
     struct world *w = world_new(seed, args.events);
     double hours;
 
+    if (args.trace)
+        vfs_sim_set_trace(w->vfs, file_line, NULL);
     (void)host_start(w);
     trouble_begin(w);
     run_until(w, world_now(w) + (int64_t)(args.hours * (double)HOUR_NS), NULL);
@@ -109,6 +119,8 @@ static bool parse_args(int argc, char **argv)
             args.events = true;
         else if (strcmp(argv[i], "--export") == 0 && i + 1 < argc)
             args.export_dir = argv[++i];
+        else if (strcmp(argv[i], "--trace") == 0 && i + 1 < argc)
+            args.trace = argv[++i];
         else if (strcmp(argv[i], "--hours") == 0 && i + 1 < argc)
             args.hours = strtod(argv[++i], NULL);
         else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
@@ -116,6 +128,7 @@ static bool parse_args(int argc, char **argv)
         else
             return false;
     }
+    args.events |= args.trace != NULL;
     return true;
 }
 
@@ -125,7 +138,7 @@ int main(int argc, char **argv)
 
     if (!parse_args(argc, argv)) {
         fprintf(stderr,
-                "usage: sim SEED [--events] [--hours N] [--runs N] [--export DIR]\n");
+                "usage: sim SEED [--events] [--hours N] [--runs N] [--export DIR] [--trace TEXT]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was told before a death counts */
