@@ -76,10 +76,25 @@ static bool is_word(char c)
     return c > ' ' && c != '(' && c != '\'' && c != '"';
 }
 
+/* A whole text that is a Uuid as Kafka writes it: the id that a consumer group gives to a member. */
+static bool is_uuid_text(struct str text)
+{
+    struct uuid u;
+
+    return text.n == UUID_TEXT_BYTES && uuid_parse(text, &u);
+}
+
 void names_print_text(struct names *s, struct str text, struct buf *out)
 {
     size_t done = 0;
 
+    if (is_uuid_text(text)) {
+        char *id = str_dup(text);
+
+        names_print(s, "member", id, out);
+        free(id);
+        return;
+    }
     for (size_t i = 0; i + UUID_HEX_BYTES <= text.n; i++) {
         size_t from = i;
         char *raw;
