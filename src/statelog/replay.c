@@ -123,7 +123,7 @@ int statelog_replay(struct statelog *s, struct errmsg *msg)
     buf_init(&r.scratch);
     while (s->end < log_end_offset(s->options.log)) {
         int64_t before = s->end;
-        size_t n, need;
+        size_t n = 0, need = 0;
 
         rc = read_slice(&r, bytes_max, &n);
         if (rc == 0)
