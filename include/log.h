@@ -8,6 +8,9 @@
  *
  *     log start  <=  high watermark  <=  end
  *
+ * With transactions there is a fourth, the last stable offset: the high watermark, or where the oldest transaction begins that is
+ * open, or that has ended above the high watermark. Readers with READ_COMMITTED see what is below it.
+ *
  * Records below `end` are in the file (the page cache). Where the topic is durable (flush.messages = 1) the high watermark
  * is the flushed end, and a commit moves it: appends go on while a commit runs; when it ends, all that it covered is
  * durable. Otherwise the high watermark is the end. Readers never see past the high watermark.
@@ -166,6 +169,8 @@ struct log_append {
     size_t n_bytes;
     enum log_origin origin;
     struct arena *arena; /* for record_errors; NULL: none are wanted */
+    bool verified;       /* a client's transactional batch: log_must_verify was asked, and the coordinator said that it may */
+    int16_t transaction_version; /* of a COMMIT or ABORT marker: from 2 on its epoch must be above that of the data (KIP-890) */
     /* out */
     const struct log_record_error *record_errors; /* with error INVALID_RECORD or INVALID_TIMESTAMP: which records, why */
     int32_t n_record_errors;
@@ -200,6 +205,48 @@ int log_read(struct log *l, int64_t offset, uint32_t max_bytes, bool at_least_on
              struct log_read *out);
 /* As log_read, but up to `end` instead of the high watermark: replay by statelog, tools and tests. */
 int log_read_to_end(struct log *l, int64_t offset, uint32_t max_bytes, struct log_read *out);
+
+/* ---- transactions ------------------------------------------------------------------------------------------------------ */
+
+/* A transaction ends with a control batch of its producer, appended LOG_FROM_COORDINATOR: one record, key control_key_put, value
+ * marker_value_put. Refused with INVALID_PRODUCER_EPOCH or TRANSACTION_COORDINATOR_FENCED (ProducerAppendInfo.appendEndTxnMarker). A
+ * marker without a transaction is taken, and fences. What a coordinator writes itself in a transaction is not verified. */
+
+/* A client's transactional batch comes: whether the coordinator has to be asked about it, because it would be the first of its
+ * transaction here. Remembers the lowest sequence that came so, for it must be the first one that is written.
+ * supports_epoch_bump: of a client of KIP-890's second part. (UnifiedLog.maybeStartTransactionVerification) */
+bool log_must_verify(struct log *l, int64_t producer_id, int16_t producer_epoch, int32_t sequence, bool supports_epoch_bump);
+
+/* What is known of one producer (DescribeProducers). */
+struct log_producer {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t last_sequence;     /* -1 */
+    int64_t last_timestamp_ms; /* -1 */
+    int32_t coordinator_epoch; /* -1 */
+    int64_t txn_first_offset;  /* of its open transaction; -1 */
+};
+uint32_t log_n_producers(const struct log *l);
+/* Fills out[0..log_n_producers). Any order. */
+void log_producers_list(const struct log *l, struct log_producer *out);
+bool log_producer_get(const struct log *l, int64_t producer_id, struct log_producer *out);
+
+/* A transaction that was aborted (AbortedTxn). */
+struct log_aborted {
+    int64_t producer_id;
+    int64_t first_offset, last_offset; /* of its first batch; of the marker */
+    int64_t stable_offset;             /* the last stable offset when the marker was written */
+};
+struct log_aborted_list {
+    struct log_aborted *p; /* by last_offset */
+    uint32_t n, cap;
+};
+void log_aborted_list_release(struct log_aborted_list *a);
+/* Adds the aborted transactions that a READ_COMMITTED reader of what log_read has just given must know: it drops their records.
+ * Some may lie behind it (LocalLog.addAbortedTransactions). E_*: an index could not be read. */
+int log_aborted_of_read(struct log *l, const struct log_read *r, struct log_aborted_list *out);
+/* Adds those with a record or marker in [from, until): all of them (LocalLog.collectAbortedTransactions). For a cleaner. */
+int log_aborted_between(struct log *l, int64_t from, int64_t until, struct log_aborted_list *out);
 
 /* ---- rot -------------------------------------------------------------------------------------------------------------- */
 
@@ -238,8 +285,9 @@ void log_file_of(const struct log *l, int64_t offset, struct errmsg *out);
  * E_CORRUPT: a damaged batch stands before any that is known to hold it. */
 int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isolation, int64_t *offset,
                         int64_t *found_timestamp_ms, int32_t *epoch);
-/* The record with the highest timestamp (ListOffsets -3). *offset == -1: the log is empty. */
-int log_offset_of_max_timestamp(struct log *l, int64_t *offset, int64_t *timestamp_ms, int32_t *epoch);
+/* The record with the highest timestamp (ListOffsets -3). *offset == -1: the log is empty, or it is not below the bound. */
+int log_offset_of_max_timestamp(struct log *l, enum isolation isolation, int64_t *offset, int64_t *timestamp_ms,
+                                int32_t *epoch);
 /* OffsetForLeaderEpoch: the largest epoch <= the asked one, and where it ends; -1, -1 when unknown (LeaderEpochFileCache). */
 void log_epoch_end(const struct log *l, int32_t epoch, int32_t *found_epoch, int64_t *end_offset);
 int32_t log_epoch_at(const struct log *l, int64_t offset); /* -1 when unknown */

@@ -144,5 +144,15 @@ enum control_type {
 /* The key of a control record: i16 version 0, i16 type. */
 void control_key_put(uint8_t key[4], enum control_type type);
 int control_key_get(struct bytes key, int16_t *type); /* E_CORRUPT */
+/* The value of a COMMIT or ABORT marker: i16 version 0, i32 coordinator epoch (EndTransactionMarker). */
+#define MARKER_VALUE_BYTES 6
+void marker_value_put(uint8_t value[MARKER_VALUE_BYTES], int32_t coordinator_epoch);
+int marker_value_get(struct bytes value, int32_t *coordinator_epoch); /* E_CORRUPT */
+/* What one whole control batch is. E_CORRUPT; E_NOENT: it has no record, or none that ends a transaction. */
+struct end_marker {
+    bool committed;
+    int32_t coordinator_epoch;
+};
+int marker_of_batch(const uint8_t *p, const struct batch *b, struct end_marker *out);
 
 #endif

@@ -109,7 +109,7 @@ static int look_up(struct log *log, int64_t timestamp, enum isolation isolation,
                                                        : log_leader_epoch(log);
         return 0;
     case MAX_TIMESTAMP:
-        return log_offset_of_max_timestamp(log, &out->offset, &out->timestamp, &out->epoch);
+        return log_offset_of_max_timestamp(log, isolation, &out->offset, &out->timestamp, &out->epoch);
     case LATEST_TIERED_TIMESTAMP:
     case EARLIEST_PENDING_UPLOAD_TIMESTAMP:
         return 0;

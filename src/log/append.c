@@ -125,8 +125,7 @@ static void check_producers(struct log *l, struct log_append *a, const struct ap
         if (a->origin == LOG_FROM_CLIENT &&
             held_check(l->producers, &b, clock_mono(l->m->env->clock)))
             return;
-        a->error = producers_check(l->producers, l, &b, a->origin == LOG_FROM_CLIENT, &duplicate,
-                                   &a->reason);
+        a->error = producers_check(l->producers, l, &b, w->p + at, a, &duplicate, &a->reason);
         if (a->error)
             return;
         if (duplicate)
@@ -158,10 +157,13 @@ static void assign(const struct log *l, const struct log_append *a, const struct
 static void account_batch(struct log *l, struct segment *s, const struct batch *b, const uint8_t *p,
                           uint64_t position, struct wall now)
 {
+    struct ended_txn ended;
+
     ASSERT(b->base_offset == l->end_offset);
     segment_index_batch(s, b, position);
-    producers_apply(l->producers, b, p, now);
     l->end_offset = batch_last_offset(b) + 1;
+    if (producers_apply(l->producers, b, p, now, &ended))
+        log_txn_ended(l, s, &ended);
     if (epochs_assign(l->epochs, b->leader_epoch, b->base_offset) && epochs_save(l) < 0)
         trace("leader epochs not saved", b->leader_epoch,
               b->base_offset); /* derived; log_finish tries again */

@@ -12,6 +12,7 @@
 struct segment;
 struct producers; /* producers.c: idempotent producer state */
 struct epochs;    /* epochs.c: leader-epoch-checkpoint */
+struct ended_txn; /* transactions.c */
 struct journal;   /* journal.c */
 
 /* Files of sealed segments that are kept open while idle, and files of segments in all: past it the longest unused are closed
@@ -61,7 +62,9 @@ struct log {
     int64_t extra_snapshots[2]; /* offsets of the newest two snapshots that are not at a segment's base, newer first; -1 */
     struct log_place readers[LOG_PLACES_READERS];
     struct log_place ends[LOG_PLACES_ENDS];
-    struct log_place bound;   /* of the highest bound (high watermark) that was looked up */
+    struct log_place bounds[2]; /* by isolation: of the last bound that was looked up */
+    struct ended_txn *ended;  /* transactions whose marker is not below the high watermark yet, by marker */
+    uint32_t n_ended, cap_ended;
     struct list checks;       /* struct log_check.link: on a lane */
     bool bears_rot;           /* damaged batches are passed over and noted; not so while recovery decides what is kept */
     uint8_t reader_next, end_next;

@@ -245,8 +245,12 @@ static int find_segments(struct log *l, const struct names *names, struct errmsg
             rc = add_segment(l, base, msg);
     }
     for (int i = 0; rc == 0 && i < names->n; i++) {
-        if (is_segment_file(names->p[i]) && base_of_any(names->p[i]) >= 0 &&
-            !log_segment_at_base(l, base_of_any(names->p[i])))
+        int64_t base = base_of_any(names->p[i]);
+        struct segment *s = base >= 0 ? log_segment_at_base(l, base) : NULL;
+
+        if (s && offset_of_file_name(names->p[i], ".txnindex") == base)
+            s->txns.exists = true;
+        if (is_segment_file(names->p[i]) && base >= 0 && !s)
             rc = remove_name(l, names->p[i]);
     }
     return rc;

@@ -234,13 +234,6 @@ int32_t log_epoch_at(const struct log *l, int64_t offset)
     return epochs_at(l->epochs, offset);
 }
 
-void log_bound_moved(struct log *l)
-{
-    ASSERT(l->high_watermark <= l->end_offset);
-    /* Transactions hold it back, once there are transactions. */
-    l->stable_offset = l->high_watermark;
-}
-
 uint64_t log_producers_digest(const struct log *l)
 {
     return producers_digest(l->producers);
@@ -330,15 +323,17 @@ static int first_unsynced(const struct log *l)
 
 bool log_collect_indexes(struct log *l, struct flush_list *f)
 {
-    static const char *const suffixes[] = {".index", ".timeindex"};
+    static const char *const suffixes[] = {".index", ".timeindex", ".txnindex"};
     char path[SEGMENT_PATH_MAX];
     bool all_written = true;
 
     ASSERT_CORE();
     for (int i = first_unsynced(l); i < l->n_segments; i++) {
-        if (segment_write_indexes(l->segments[i]) < 0)
+        size_t n = txn_index_is_empty(l->segments[i]) ? 2 : ARRAY_SIZE(suffixes);
+
+        if (segment_write_indexes(l->segments[i]) != 0)
             all_written = false;
-        for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++)
+        for (size_t k = 0; k < n; k++)
             list_path(f, xstrdup(segment_path(l->segments[i], suffixes[k], path)));
     }
     return all_written;
@@ -404,6 +399,8 @@ void log_unload(struct log *l)
     for (int i = 0; i < l->n_segments; i++)
         segment_free(l->segments[i]);
     free(l->segments);
+    free(l->ended);
+    l->ended = NULL;
     l->segments = NULL;
     l->n_segments = 0;
     l->cap_segments = 0;

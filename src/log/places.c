@@ -4,7 +4,7 @@
  * Owner: struct log, core thread.
  *
  *   ends     of the last appends: a high watermark will come to be one of them
- *   bound    the highest high watermark that a read had to find
+ *   bounds   the high watermark and the stable offset that reads had to find last
  *   readers  the last reads: where each began, and up to where it was given bytes
  *
  * Invariant:  appending makes no place untrue. Whatever else changes segment files calls
@@ -18,7 +18,8 @@ void places_forget(struct log *l)
         l->readers[i].offset = -1;
     for (int i = 0; i < LOG_PLACES_ENDS; i++)
         l->ends[i].offset = -1;
-    l->bound.offset = -1;
+    l->bounds[READ_UNCOMMITTED].offset = -1;
+    l->bounds[READ_COMMITTED].offset = -1;
 }
 
 void places_add_end(struct log *l, const struct segment *s)
@@ -54,8 +55,9 @@ static int look_up(struct log *l, int64_t offset, struct log_place *out)
     return rc;
 }
 
-int places_of_bound(struct log *l, int64_t offset, struct log_place *out)
+int places_of_bound(struct log *l, int64_t offset, enum isolation isolation, struct log_place *out)
 {
+    struct log_place *last = &l->bounds[isolation];
     const struct segment *active = log_active(l);
     int rc;
 
@@ -64,13 +66,13 @@ int places_of_bound(struct log *l, int64_t offset, struct log_place *out)
         *out = (struct log_place){offset, active->base_offset, active->size_bytes, 0};
         return 0;
     }
-    if (l->bound.offset == offset) {
-        *out = l->bound;
+    if (last->offset == offset) {
+        *out = *last;
         return 0;
     }
     rc = find_end(l, offset, out) ? 0 : look_up(l, offset, out);
     if (rc == 0)
-        l->bound = *out;
+        *last = *out;
     return rc;
 }
 

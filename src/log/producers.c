@@ -1,7 +1,7 @@
 /* Idempotent producers: who wrote what last (ProducerStateManager, ProducerAppendInfo,
  * ProducerStateEntry).
  *
- * Owner: struct log, core thread.
+ * Owner: struct log, core thread. Which transactions are open: transactions.c.
  *
  * Happy path: check (before the write) -> write -> apply (after it). Replay is apply alone.
  * Invariant:  a producer's batches are of its present epoch, oldest first, at most 5; `used` holds
@@ -19,6 +19,7 @@ struct producers *producers_new(void)
     struct producers *ps = xcalloc(1, sizeof(*ps));
 
     list_init(&ps->used);
+    list_init(&ps->open);
     return ps;
 }
 
@@ -27,6 +28,7 @@ static void forget(struct producers *ps, struct producer *p)
     ASSERT(ps->n > 0);
     HASH_DELETE(by_id, ps->by_id, p);
     list_remove(&p->in_use);
+    list_remove(&p->in_open);
     ps->n--;
     free(p);
 }
@@ -35,7 +37,9 @@ void producers_clear(struct producers *ps)
 {
     LIST_FOREACH_SAFE(it, &ps->used)
     forget(ps, CONTAINER_OF(it, struct producer, in_use));
+    verifications_release(ps);
     ASSERT(ps->n == 0);
+    ASSERT(list_empty(&ps->open));
 }
 
 void producers_free(struct producers *ps)
@@ -86,6 +90,7 @@ struct producer *producers_take(struct producers *ps, int64_t id)
     p->coordinator_epoch = -1;
     p->timestamp_ms = NO_TIMESTAMP;
     p->txn_first_offset = -1;
+    list_init(&p->in_open);
     HASH_ADD(by_id, ps->by_id, id, sizeof(p->id), p);
     list_push(&ps->used, &p->in_use);
     ps->n++;
@@ -125,6 +130,40 @@ static bool in_sequence(int32_t last, int32_t next)
     return next == (int64_t)last + 1 || (next == 0 && last == INT32_MAX);
 }
 
+static int16_t out_of_order(const struct batch *b, const struct log *l, struct errmsg *why,
+                            int64_t current, const char *of_what)
+{
+    errmsg_set(why,
+               "Out of order sequence number for producer %lld at offset %lld in partition %s-%d: "
+               "%d (incoming seq. number), %lld (%s)",
+               (long long)b->producer_id, (long long)l->end_offset, l->topic, l->partition,
+               b->base_sequence, (long long)current, of_what);
+    return KE_OUT_OF_ORDER_SEQUENCE_NUMBER;
+}
+
+/* The first batch of a transaction here must be the one with the lowest sequence that came; of KIP-890's producers,
+ * where nothing is known, sequence 0. */
+static int16_t check_first(const struct verification *v, const struct producer *p,
+                           const struct log *l, const struct batch *b, struct errmsg *why)
+{
+    bool is_known = p && p->n_batches > 0;
+
+    if (!v)
+        return KE_NONE;
+    if (v->supports_epoch_bump && b->base_sequence != 0 && !is_known) {
+        errmsg_set(why,
+                   "Invalid sequence number for producer %lld at offset %lld in partition %s-%d: %d "
+                   "(incoming seq. number). Expected sequence 0 for transactions v2 idempotent "
+                   "producer with no existing state.",
+                   (long long)b->producer_id, (long long)l->end_offset, l->topic, l->partition,
+                   b->base_sequence);
+        return KE_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    }
+    if (b->base_sequence > v->lowest_sequence)
+        return out_of_order(b, l, why, v->lowest_sequence, "earliest seen sequence");
+    return KE_NONE;
+}
+
 static int16_t check_sequence(const struct producer *p, const struct log *l, const struct batch *b,
                               struct errmsg *why)
 {
@@ -141,38 +180,92 @@ static int16_t check_sequence(const struct producer *p, const struct log *l, con
     }
     if (in_sequence(last_sequence(p), b->base_sequence))
         return KE_NONE;
+    return out_of_order(b, l, why, last_sequence(p), "current end sequence number");
+}
+
+/* transaction_version is 0 of data. From 2 on a marker's epoch is above that of its data; the same once more is the repeat
+ * of a marker, which is written again (ProducerAppendInfo.checkProducerEpoch, KAFKA-19999). */
+static int16_t check_epoch(const struct producer *p, const struct log *l, const struct batch *b,
+                           int16_t transaction_version, struct errmsg *why)
+{
+    bool above = transaction_version >= 2;
+    bool is_repeat = b->producer_epoch == p->epoch && (p->txn_first_offset < 0 || p->epoch == INT16_MAX);
+
+    if (b->producer_epoch > p->epoch || (b->producer_epoch == p->epoch && (!above || is_repeat)))
+        return KE_NONE;
     errmsg_set(why,
-               "Out of order sequence number for producer %lld at offset %lld in partition %s-%d: "
-               "%d (incoming seq. number), "
-               "%d (current end sequence number)",
-               (long long)p->id, (long long)l->end_offset, l->topic, l->partition, b->base_sequence,
-               last_sequence(p));
-    return KE_OUT_OF_ORDER_SEQUENCE_NUMBER;
+               "Epoch of producer %lld at offset %lld in %s-%d is %d, which is %s "
+               "the last seen epoch %d",
+               (long long)p->id, (long long)l->end_offset, l->topic, l->partition, b->producer_epoch,
+               above ? "not above" : "smaller than", p->epoch);
+    return KE_INVALID_PRODUCER_EPOCH;
+}
+
+static int16_t check_marker(const struct producer *p, const struct log *l, const struct batch *b,
+                            const uint8_t *bytes, int16_t transaction_version, struct errmsg *why)
+{
+    struct end_marker marker;
+    int16_t error;
+
+    if (!p || marker_of_batch(bytes, b, &marker) < 0)
+        return KE_NONE;
+    error = check_epoch(p, l, b, transaction_version, why);
+    if (error || p->coordinator_epoch <= marker.coordinator_epoch)
+        return error;
+    errmsg_set(why,
+               "Invalid coordinator epoch for producerId %lld at offset %lld in partition %s-%d: "
+               "%d (zombie), %d (current)",
+               (long long)p->id, (long long)l->end_offset, l->topic, l->partition,
+               marker.coordinator_epoch, p->coordinator_epoch);
+    return KE_TRANSACTION_COORDINATOR_FENCED;
+}
+
+/* UnifiedLog.hasOngoingTransaction. */
+static bool is_ongoing(const struct producer *p, const struct batch *b)
+{
+    return p && p->txn_first_offset >= 0 && p->epoch == b->producer_epoch;
+}
+
+static int16_t check_data(const struct producers *ps, const struct producer *p, const struct log *l,
+                          const struct batch *b, bool sequences, struct errmsg *why)
+{
+    int16_t error = p ? check_epoch(p, l, b, 0, why) : KE_NONE;
+
+    if (!error && sequences)
+        error = check_first(verification_find(ps, b->producer_id), p, l, b, why);
+    if (!error && sequences && p)
+        error = check_sequence(p, l, b, why);
+    if (!error && p && p->txn_first_offset >= 0 && !(b->attributes & BATCH_TRANSACTIONAL)) {
+        errmsg_set(why,
+                   "Expected transactional write from producer %lld at offset %lld in partition %s-%d",
+                   (long long)p->id, (long long)l->end_offset, l->topic, l->partition);
+        error = KE_INVALID_TXN_STATE;
+    }
+    return error;
 }
 
 int16_t producers_check(const struct producers *ps, const struct log *l, const struct batch *b,
-                        bool sequences, const struct producer_batch **duplicate, struct errmsg *why)
+                        const uint8_t *bytes, const struct log_append *a,
+                        const struct producer_batch **duplicate, struct errmsg *why)
 {
+    bool from_client = a->origin == LOG_FROM_CLIENT;
     const struct producer *p;
 
     *duplicate = NULL;
     if (b->producer_id < 0)
         return KE_NONE;
     p = producers_find(ps, b->producer_id);
-    if (!p)
-        return KE_NONE;
-    *duplicate = sequences ? find_duplicate(p, b) : NULL;
+    if (b->attributes & BATCH_CONTROL)
+        return check_marker(p, l, b, bytes, a->transaction_version, why);
+    *duplicate = from_client && p ? find_duplicate(p, b) : NULL;
     if (*duplicate)
         return KE_NONE;
-    if (b->producer_epoch < p->epoch) {
-        errmsg_set(why,
-                   "Epoch of producer %lld at offset %lld in %s-%d is %d, which is smaller than "
-                   "the last seen epoch %d",
-                   (long long)p->id, (long long)l->end_offset, l->topic, l->partition,
-                   b->producer_epoch, p->epoch);
-        return KE_INVALID_PRODUCER_EPOCH;
+    if (from_client && (b->attributes & BATCH_TRANSACTIONAL) && !a->verified && !is_ongoing(p, b) &&
+        l->m->config->transaction_partition_verification_enable) {
+        errmsg_set(why, "Record was not part of an ongoing transaction");
+        return KE_INVALID_TXN_STATE;
     }
-    return sequences ? check_sequence(p, l, b, why) : KE_NONE;
+    return check_data(ps, p, l, b, from_client, why);
 }
 
 /* ---- changes -------------------------------------------------------------------------------- */
@@ -211,52 +304,43 @@ static void apply_data(struct producers *ps, const struct batch *b, struct wall 
     add_batch(p, b);
     set_used(p, b, now);
     if ((b->attributes & BATCH_TRANSACTIONAL) && p->txn_first_offset < 0)
-        p->txn_first_offset = b->base_offset;
+        producers_txn_begin(ps, p, b->base_offset);
 }
 
-/* EndTransactionMarker: which one, and of which coordinator. False for control records of another
- * kind. */
-static bool marker_of(const struct batch *b, const uint8_t *p, int32_t *coordinator_epoch)
+static bool apply_control(struct producers *ps, const struct batch *b, const uint8_t *p,
+                          struct wall now, struct ended_txn *ended)
 {
-    struct record_iter it;
-    struct record r;
-    struct buf scratch;
-    int16_t type;
-    bool is_marker;
-
-    buf_init(&scratch);
-    is_marker = record_iter_init(&it, p, b, b->total_bytes, &scratch) == 0 &&
-                record_iter_next(&it, &r) == 1 && control_key_get(r.key, &type) == 0 &&
-                (type == CONTROL_ABORT || type == CONTROL_COMMIT);
-    *coordinator_epoch = is_marker && r.value.n >= 6 ? (int32_t)get_be32(r.value.p + 2) : -1;
-    buf_release(&scratch);
-    return is_marker;
-}
-
-static void apply_control(struct producers *ps, const struct batch *b, const uint8_t *p,
-                          struct wall now)
-{
-    int32_t coordinator_epoch;
+    struct end_marker marker;
     struct producer *producer;
+    bool was_open;
 
-    if (b->record_count == 0 || !marker_of(b, p, &coordinator_epoch))
-        return;
+    if (marker_of_batch(p, b, &marker) < 0)
+        return false;
     producer = producers_take(ps, b->producer_id);
     set_epoch(producer, b->producer_epoch);
-    producer->coordinator_epoch = coordinator_epoch;
-    producer->txn_first_offset = -1;
+    producer->coordinator_epoch = marker.coordinator_epoch;
     set_used(producer, b, now);
+    was_open = producer->txn_first_offset >= 0;
+    if (was_open)
+        *ended = producers_txn_end(ps, producer, b->base_offset, !marker.committed);
+    return was_open;
 }
 
-void producers_apply(struct producers *ps, const struct batch *b, const uint8_t *p, struct wall now)
+bool producers_apply(struct producers *ps, const struct batch *b, const uint8_t *p, struct wall now,
+                     struct ended_txn *ended)
 {
+    bool has_ended = false;
+
     ASSERT(IMPLIES(b->attributes & BATCH_CONTROL, p));
     if (b->producer_id < 0)
-        return;
+        return false;
     if (b->attributes & BATCH_CONTROL)
-        apply_control(ps, b, p, now);
+        has_ended = apply_control(ps, b, p, now, ended);
     else
         apply_data(ps, b, now);
+    if (b->attributes & BATCH_TRANSACTIONAL)
+        verification_end(ps, b->producer_id);
+    return has_ended;
 }
 
 void producers_expire(struct producers *ps, struct wall now, int64_t expiration_ms)
@@ -268,6 +352,7 @@ void producers_expire(struct producers *ps, struct wall now, int64_t expiration_
         if (p->txn_first_offset < 0 && now.ms - p->used.ms > expiration_ms)
             forget(ps, p);
     }
+    verifications_expire(ps, now, expiration_ms);
 }
 
 static uint64_t mix(uint64_t h, int64_t v)

@@ -164,8 +164,8 @@ static int give(struct reading *r, uint32_t max_bytes, bool at_least_one, struct
     return 0;
 }
 
-static int read_below(struct log *l, int64_t offset, int64_t bound, uint32_t max_bytes,
-                      bool at_least_one, struct log_read *out)
+static int read_below(struct log *l, int64_t offset, int64_t bound, enum isolation isolation,
+                      uint32_t max_bytes, bool at_least_one, struct log_read *out)
 {
     struct reading r = {.l = l, .offset = offset};
     int rc;
@@ -183,7 +183,7 @@ static int read_below(struct log *l, int64_t offset, int64_t bound, uint32_t max
     }
     if (offset >= bound)
         return 0;
-    rc = places_of_bound(l, bound, &r.bound);
+    rc = places_of_bound(l, bound, isolation, &r.bound);
     if (rc == 0)
         rc = find_from_place(&r);
     if (rc == 0 && !r.found)
@@ -198,10 +198,10 @@ int log_read(struct log *l, int64_t offset, uint32_t max_bytes, bool at_least_on
 {
     int64_t bound = isolation == READ_COMMITTED ? l->stable_offset : l->high_watermark;
 
-    return read_below(l, offset, bound, max_bytes, at_least_one, out);
+    return read_below(l, offset, bound, isolation, max_bytes, at_least_one, out);
 }
 
 int log_read_to_end(struct log *l, int64_t offset, uint32_t max_bytes, struct log_read *out)
 {
-    return read_below(l, offset, l->end_offset, max_bytes, true, out);
+    return read_below(l, offset, l->end_offset, READ_UNCOMMITTED, max_bytes, true, out);
 }

@@ -19,6 +19,7 @@
 struct replay {
     struct log *l;
     struct producers *to;
+    struct log_aborted_list *aborted; /* NULL: nobody asks */
     struct buf buf;
 };
 
@@ -26,20 +27,23 @@ static int replay_batch(void *arg, struct segment *s, const struct batch *b, uin
 {
     struct replay *r = arg;
     struct batch whole = *b;
+    struct ended_txn ended;
     int rc = 0;
 
     if (b->producer_id < 0)
         return 0;
     if (b->attributes & BATCH_CONTROL)
         rc = segment_read_batch(s, position, b->total_bytes, &r->buf, &whole);
-    if (rc == 0)
-        producers_apply(r->to, &whole, r->buf.p, (struct wall){NO_TIMESTAMP});
+    if (rc == 0 && producers_apply(r->to, &whole, r->buf.p, (struct wall){NO_TIMESTAMP}, &ended) && ended.aborted &&
+        r->aborted)
+        log_aborted_list_add(r->aborted, &ended.txn);
     return rc;
 }
 
-int producers_replay(struct log *l, struct producers *to, int64_t from, int64_t end)
+int producers_replay(struct log *l, struct producers *to, int64_t from, int64_t end,
+                     struct log_aborted_list *aborted)
 {
-    struct replay r = {.l = l, .to = to};
+    struct replay r = {.l = l, .to = to, .aborted = aborted};
     int rc;
 
     ASSERT(from <= end);
@@ -132,7 +136,7 @@ int producers_recall(struct log *l, int64_t end)
     walked = producers_new();
     rc = where_to_begin(l, end, &from);
     if (rc == 0 && from < end)
-        rc = producers_replay(l, walked, from, end);
+        rc = producers_replay(l, walked, from, end, NULL);
     if (rc == 0)
         LIST_FOREACH(it, &walked->used)
         take_over(l->producers, CONTAINER_OF(it, struct producer, in_use));

@@ -129,9 +129,11 @@ static bool follows(const struct recovery *r, const struct batch *b)
 static void take_batch(struct recovery *r, const struct batch *b, const uint8_t *p)
 {
     struct log *l = r->l;
+    struct ended_txn ended;
 
     segment_index_batch(here(r), b, r->position);
-    producers_apply(l->producers, b, p, (struct wall){NO_TIMESTAMP});
+    if (producers_apply(l->producers, b, p, (struct wall){NO_TIMESTAMP}, &ended) && ended.aborted)
+        txn_index_add(here(r), &ended.txn);
     epochs_assign(l->epochs, b->leader_epoch, b->base_offset);
     r->position += b->total_bytes;
     r->expected = batch_last_offset(b) + 1;
@@ -198,6 +200,8 @@ static int scan(struct recovery *r)
         r->expected = MAX(r->expected, here(r)->base_offset);
         if (rc == 0)
             rc = trust_indexes(here(r), here(r)->base_offset, &r->position, &r->expected);
+        if (rc == 0)
+            rc = txn_index_truncate(here(r), here(r)->base_offset);
     }
     return rc;
 }
@@ -339,6 +343,8 @@ static int up_to_trusted(struct recovery *r)
                    (long long)r->expected, (long long)r->trusted);
     if (l->epochs->n == 0)
         rc = epochs_replay(l, l->segments[0]->base_offset, r->expected);
+    if (rc == 0)
+        rc = txn_index_trust(here(r), r->expected);
     return rc < 0 ? rc : snapshot_load(l, r->expected);
 }
 

@@ -68,6 +68,7 @@ void segment_free(struct segment *s)
     segment_close_file(s);
     index_release(&s->offsets);
     index_release(&s->times);
+    txn_index_release(s);
     rot_forget(s);
     s->magic = 0;
     free(s);
@@ -298,19 +299,21 @@ int segment_drop_indexes(struct segment *s)
 
 int segment_write_indexes(struct segment *s)
 {
-    int rc;
+    int rc = txn_index_write(s), rc_times = 0;
 
-    if (!s->indexes_loaded)
-        return 0;
-    rc = index_flush(&s->times, s);
-    return rc < 0 ? rc : index_flush(&s->offsets, s);
+    if (rc < 0 || !s->indexes_loaded)
+        return rc;
+    rc_times = index_flush(&s->times, s);
+    if (rc_times == 0)
+        rc_times = index_flush(&s->offsets, s);
+    return rc_times < 0 ? rc_times : rc;
 }
 
 int segment_finish(struct segment *s)
 {
-    int rc = 0;
+    int rc = MIN(txn_index_write(s), 0);
 
-    if (s->indexes_loaded) {
+    if (rc == 0 && s->indexes_loaded) {
         rc = index_flush(&s->offsets, s);
         if (rc == 0)
             rc = index_flush(&s->times, s);
@@ -381,6 +384,8 @@ int segment_truncate(struct segment *s, uint64_t size_bytes, int64_t end_offset)
     ASSERT(s->indexes_loaded);
     if (rc == 0)
         rc = truncate_indexes(s, size_bytes, end_offset);
+    if (rc == 0)
+        rc = txn_index_truncate(s, end_offset);
     settle_index(&s->offsets, s);
     settle_index(&s->times, s);
     s->indexes_loaded = false; /* what was known of its end is not true any more */

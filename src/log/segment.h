@@ -8,6 +8,8 @@
  * to here the largest timestamp is this one, and the batch that holds it ends with this offset.
  * Both rise in both fields. (OffsetIndex, TimeIndex, LogSegment.append)
  *
+ *   NNN.txnindex   transactions that an ABORT marker in this segment has ended, see txn_index.c
+ *
  * Indexes are derived: entries wait in memory and are written in runs; whatever looks wrong is
  * rebuilt from the .log file.
  */
@@ -77,6 +79,31 @@ int index_count_below_offset(struct index_reader *r, int64_t offset, uint32_t *n
 int index_count_below_position(struct index_reader *r, uint64_t position, uint32_t *n);
 int index_count_below_time(struct index_reader *r, int64_t timestamp_ms, uint32_t *n);
 
+/* ---- the index of aborted transactions (txn_index.c) --------------------------------------- */
+
+#define INDEX_TXN_ENTRY_BYTES 34
+struct txn_index {
+    bool exists;        /* there is a file */
+    bool loaded;        /* n_written is known */
+    uint32_t n_written; /* entries in the file */
+    uint32_t n_pending, cap_pending;
+    struct log_aborted *pending; /* not in the file yet */
+};
+/* Adds an entry, whose last offset is behind all others'. It waits in memory where it cannot be written. */
+void txn_index_add(struct segment *s, const struct log_aborted *a);
+/* What waits goes to the file. 1: the file was made, and its name is not durable. E_*: all of it goes on waiting. */
+int txn_index_write(struct segment *s);
+/* Entries whose marker is at or past end_offset go. */
+int txn_index_truncate(struct segment *s, int64_t end_offset);
+/* After an unclean stop: only what is below `offset` is there. An index with anything that cannot have been written is made
+ * anew from the batches. */
+int txn_index_trust(struct segment *s, int64_t offset);
+/* Adds the entries that touch [from, until). *complete: those of later segments cannot. (TransactionIndex.collectAbortedTxns) */
+int txn_index_collect(struct segment *s, int64_t from, int64_t until, struct log_aborted_list *out, bool *complete);
+void log_aborted_list_add(struct log_aborted_list *out, const struct log_aborted *a);
+bool txn_index_is_empty(const struct segment *s);
+void txn_index_release(struct segment *s);
+
 /* ---- a segment ------------------------------------------------------------------------------ */
 
 #define SEGMENT_MAGIC       0x5345474du
@@ -92,6 +119,7 @@ struct segment {
     uint64_t reserved_bytes; /* the file has space up to here; 0: none beyond its size */
     uint32_t bytes_since_index;
     struct index offsets, times;
+    struct txn_index txns;
     bool indexes_loaded;          /* and with them: */
     int64_t indexed_timestamp_ms; /* of the last time entry; NO_TIMESTAMP: none */
     int64_t max_timestamp_ms;     /* NO_TIMESTAMP: none */
@@ -146,7 +174,8 @@ int segment_write(struct segment *s, const void *p, size_t n);
  * end. */
 int segment_finish(struct segment *s);
 int segment_drop_indexes(struct segment *s); /* there is no space for them: they go */
-int segment_write_indexes(struct segment *s); /* entries that wait go to the files */
+/* Entries that wait go to the files. 1: a file was made, whose name is not durable. */
+int segment_write_indexes(struct segment *s);
 /* Cuts the .log file and both indexes back. */
 int segment_truncate(struct segment *s, uint64_t size_bytes, int64_t end_offset);
 /* Loads the indexes and walks from the last entry to the end of the file. Indexes that do not fit
@@ -250,13 +279,16 @@ struct producer {
     int n_batches;
     struct producer_batch batches[PRODUCER_BATCHES_MAX]; /* oldest first */
     struct list in_use;                                  /* producers.used, longest unused first */
+    struct list in_open;                                 /* producers.open while a transaction is */
     UT_hash_handle by_id;
 };
 struct held;
 struct producers {
     struct producer *by_id;
     struct list used;
+    struct list open; /* by txn_first_offset */
     uint32_t n;
+    struct verification *verifications; /* transactions.c: uthash by producer id */
     struct held *held; /* held.c: who waits for a batch that was refused, longest ago first */
     uint32_t n_held, cap_held;
 };
@@ -268,20 +300,50 @@ void producers_free(struct producers *ps);
 struct producer *producers_find(const struct producers *ps, int64_t id); /* NULL */
 struct producer *producers_take(struct producers *ps, int64_t id); /* made when it is not there */
 /* What an append of this batch is to be told, before it is written: KE_NONE,
- * KE_OUT_OF_ORDER_SEQUENCE_NUMBER, KE_INVALID_PRODUCER_EPOCH. `sequences`: a client's, whose
- * sequence numbers count. *duplicate: the same batch was written before (NULL when not). */
+ * KE_OUT_OF_ORDER_SEQUENCE_NUMBER, KE_INVALID_PRODUCER_EPOCH, KE_INVALID_TXN_STATE,
+ * KE_TRANSACTION_COORDINATOR_FENCED. p: all of it. a: how it is appended; a client's sequence numbers count.
+ * *duplicate: the same batch was written before (NULL when not). */
 int16_t producers_check(const struct producers *ps, const struct log *l, const struct batch *b,
-                        bool sequences, const struct producer_batch **duplicate,
-                        struct errmsg *why);
+                        const uint8_t *p, const struct log_append *a,
+                        const struct producer_batch **duplicate, struct errmsg *why);
+/* A transaction that a marker has ended (CompletedTxn). */
+struct ended_txn {
+    struct log_aborted txn; /* stable_offset: of all but this one and those that ended, too */
+    bool aborted;
+};
 /* A batch was written, or is replayed. p: all of it, needed of a control batch only (which marker
- * is it?). */
-void producers_apply(struct producers *ps, const struct batch *b, const uint8_t *p,
-                     struct wall now);
+ * is it?). True: it has ended a transaction that had records, *ended. */
+bool producers_apply(struct producers *ps, const struct batch *b, const uint8_t *p,
+                     struct wall now, struct ended_txn *ended);
 void producers_expire(struct producers *ps, struct wall now, int64_t expiration_ms);
 void producers_clear(struct producers *ps);
 
 /* The same whenever the state is the same; of a producer's batches the last counts, for a snapshot has no more. */
 uint64_t producers_digest(const struct producers *ps);
+
+/* transactions.c. */
+void producers_txn_begin(struct producers *ps, struct producer *p, int64_t first_offset);
+/* Its transaction, which is open, ends with the marker at last_offset. */
+struct ended_txn producers_txn_end(struct producers *ps, struct producer *p, int64_t last_offset, bool aborted);
+/* The begin of the oldest that is open; -1. */
+int64_t producers_first_open(const struct producers *ps);
+/* Lists those that are open, of a state whose producers were set one by one. */
+void producers_list_open(struct producers *ps);
+/* What is being verified of a producer (VerificationStateEntry). */
+struct verification {
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t lowest_sequence;
+    bool supports_epoch_bump;
+    struct wall begun;
+    UT_hash_handle by_id;
+};
+const struct verification *verification_find(const struct producers *ps, int64_t producer_id); /* NULL */
+void verification_end(struct producers *ps, int64_t producer_id);
+void verifications_expire(struct producers *ps, struct wall now, int64_t expiration_ms);
+void verifications_release(struct producers *ps);
+/* An append has ended a transaction in s: until the high watermark has passed the marker it holds the stable offset back. */
+void log_txn_ended(struct log *l, struct segment *s, const struct ended_txn *ended);
 
 /* held.c. A batch was refused for lack of space or handles; a batch was written. */
 void held_refused(struct producers *ps, const struct batch *b, struct mono now);
@@ -290,8 +352,8 @@ void held_written(struct producers *ps, const struct batch *b);
 bool held_check(struct producers *ps, const struct batch *b, struct mono now);
 void held_release(struct producers *ps);
 
-/* recall.c. The batches in [from, end), as if they were written now. */
-int producers_replay(struct log *l, struct producers *to, int64_t from, int64_t end);
+/* recall.c. The batches in [from, end), as if they were written now. aborted: what they abort is added; NULL. */
+int producers_replay(struct log *l, struct producers *to, int64_t from, int64_t end, struct log_aborted_list *aborted);
 /* l->producers is what a snapshot of `end` says: the batches before the last one of each producer, up to five, from the log. */
 int producers_recall(struct log *l, int64_t end);
 

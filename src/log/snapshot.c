@@ -97,6 +97,7 @@ int producers_decode(struct producers *ps, struct bytes file, struct wall now,
     for (uint32_t i = 0; i < count; i++)
         decode_entry(ps, file.p + SNAPSHOT_HEADER_BYTES + (size_t)SNAPSHOT_ENTRY_BYTES * i, now,
                      expiration_ms);
+    producers_list_open(ps);
     return 0;
 }
 
@@ -227,6 +228,17 @@ int snapshot_remove_strays(struct log *l)
     return rc;
 }
 
+/* A transaction that is open began before the snapshot. */
+static bool fits(const struct producers *ps, int64_t offset)
+{
+    LIST_FOREACH(it, (struct list *)(uintptr_t)&ps->open)
+    {
+        if (CONTAINER_OF(it, struct producer, in_open)->txn_first_offset >= offset)
+            return false;
+    }
+    return true;
+}
+
 static int load_one(struct log *l, int64_t offset)
 {
     char path[SEGMENT_PATH_MAX];
@@ -239,6 +251,8 @@ static int load_one(struct log *l, int64_t offset)
     if (rc == 0)
         rc = producers_decode(l->producers, bytes_of(b.p, b.n), clock_wall(l->m->env->clock),
                               l->m->config->producer_id_expiration_ms);
+    if (rc == 0 && !fits(l->producers, offset))
+        rc = E_CORRUPT;
     if (rc == E_CORRUPT || rc == E_LIMIT) {
         MARK(snapshot_skipped);
         diag_warn("%s: not a whole producer snapshot; going back to the one before it", path);
@@ -260,6 +274,8 @@ static int load_newest(struct log *l, int64_t offset, int64_t *from)
         i++;
     for (; rc == 0 && i < o.n; i++) {
         rc = load_one(l, o.p[i]);
+        if (rc < 0)
+            producers_clear(l->producers);
         if (rc == 0) {
             *from = MAX(*from, o.p[i]);
             break;
@@ -278,7 +294,7 @@ int snapshot_load(struct log *l, int64_t offset)
     if (rc == 0 && from <= offset)
         rc = producers_recall(l, from);
     if (rc == 0 && from < offset)
-        rc = producers_replay(l, l->producers, from, offset);
+        rc = producers_replay(l, l->producers, from, offset, NULL);
     producers_expire(l->producers, clock_wall(l->m->env->clock),
                      l->m->config->producer_id_expiration_ms);
     return rc;

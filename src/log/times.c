@@ -93,11 +93,15 @@ static int find_in_segment(struct segment *s, int64_t timestamp_ms, struct found
     return rc == 0 && w.hopped ? E_ROT : rc;
 }
 
+static int64_t bound_of(const struct log *l, enum isolation isolation)
+{
+    return isolation == READ_COMMITTED ? l->stable_offset : l->high_watermark;
+}
+
 int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isolation,
                         int64_t *offset, int64_t *found_timestamp_ms, int32_t *epoch)
 {
-    int64_t bound = isolation == READ_COMMITTED ? l->stable_offset : l->high_watermark, max_ms,
-            max_offset;
+    int64_t max_ms, max_offset;
     struct found found = found_none;
     int rc = 0;
 
@@ -108,7 +112,7 @@ int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isol
         if (rc == 0 && max_ms >= timestamp_ms)
             rc = find_in_segment(l->segments[i], timestamp_ms, &found);
     }
-    if (rc <= 0 || found.offset >= bound)
+    if (rc <= 0 || found.offset >= bound_of(l, isolation))
         found = found_none;
     *offset = found.offset;
     *found_timestamp_ms = found.timestamp_ms;
@@ -116,8 +120,8 @@ int log_offset_for_time(struct log *l, int64_t timestamp_ms, enum isolation isol
     return MIN(rc, 0);
 }
 
-int log_offset_of_max_timestamp(struct log *l, int64_t *offset, int64_t *timestamp_ms,
-                                int32_t *epoch)
+int log_offset_of_max_timestamp(struct log *l, enum isolation isolation, int64_t *offset,
+                                int64_t *timestamp_ms, int32_t *epoch)
 {
     struct segment *best = NULL;
     int64_t best_ms = NO_TIMESTAMP, best_offset = -1, ms, last_offset;
@@ -140,6 +144,8 @@ int log_offset_of_max_timestamp(struct log *l, int64_t *offset, int64_t *timesta
         rc = segment_locate(best, best_offset, &b, &position, &here);
     if (rc == 0 && here)
         rc = find_in_batch(best, &b, position, best_ms, 0, &found);
+    if (rc <= 0 || found.offset >= bound_of(l, isolation))
+        found = found_none;
     *offset = found.offset;
     *timestamp_ms = found.timestamp_ms;
     *epoch = found.epoch;

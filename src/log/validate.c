@@ -296,10 +296,6 @@ static void check_client(struct log *l, struct log_append *a, struct append_byte
                       l->partition);
         return;
     }
-    if (b->attributes & BATCH_TRANSACTIONAL) {
-        append_refuse(a, KE_INVALID_TXN_STATE, "Record was not part of an ongoing transaction");
-        return;
-    }
     max_timestamp_ms = batch_codec(b) == CODEC_NONE ? facts.max_timestamp_ms : b->max_timestamp_ms;
     if (must_look(&rules, b, &facts))
         check_each(&rules, a, b, &max_timestamp_ms);

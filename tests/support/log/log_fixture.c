@@ -109,6 +109,7 @@ struct chunk *fixture_batch(struct fixture *fx, struct test_batch tb, size_t *n_
     struct buf out;
     char *value = xcalloc(1, (size_t)(tb.value_bytes ? tb.value_bytes : 10));
     int64_t timestamp_ms = tb.timestamp_ms ? tb.timestamp_ms : clock_wall(fx->clock).ms;
+    uint8_t key[4], epoch[MARKER_VALUE_BYTES];
 
     options.attributes = tb.attributes;
     options.base_offset = tb.base_offset;
@@ -118,9 +119,17 @@ struct chunk *fixture_batch(struct fixture *fx, struct test_batch tb, size_t *n_
         options.producer_epoch = tb.producer_epoch;
         options.base_sequence = tb.sequence;
     }
+    if (tb.is_marker) {
+        options.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
+        options.base_sequence = NO_SEQUENCE;
+        control_key_put(key, tb.commits ? CONTROL_COMMIT : CONTROL_ABORT);
+        marker_value_put(epoch, tb.coordinator_epoch);
+    }
     buf_init(&out);
     batch_begin(&bb, &out, options);
-    for (int i = 0; i < (tb.n_records ? tb.n_records : 1); i++)
+    if (tb.is_marker)
+        batch_add(&bb, timestamp_ms, bytes_of(key, sizeof(key)), bytes_of(epoch, sizeof(epoch)), NULL, 0);
+    for (int i = 0; !tb.is_marker && i < (tb.n_records ? tb.n_records : 1); i++)
         batch_add(&bb, timestamp_ms + i, tb.no_keys ? (struct bytes){0} : bytes_of("k", 1),
                   bytes_of(value, (size_t)(tb.value_bytes ? tb.value_bytes : 10)), NULL, 0);
     assert_int_equal(batch_end(&bb), 0);
@@ -141,6 +150,8 @@ int fixture_append_as(struct fixture *fx, enum log_origin origin, struct test_ba
     a->chunk = fixture_batch(fx, tb, &a->n_bytes);
     a->p = a->chunk->data;
     a->origin = origin;
+    a->verified = tb.verified;
+    a->transaction_version = tb.transaction_version;
     rc = log_append(fx->log, a);
     chunk_unref(a->chunk);
     a->chunk = NULL;

@@ -46,6 +46,10 @@ struct test_batch {
     bool no_keys;
     int64_t base_offset;
     int32_t leader_epoch;
+    bool verified;               /* a transactional one: the coordinator said yes */
+    bool is_marker, commits;     /* a control batch that ends a transaction */
+    int32_t coordinator_epoch;   /* of a marker */
+    int16_t transaction_version; /* of a marker */
 };
 struct chunk *fixture_batch(struct fixture *fx, struct test_batch tb, size_t *n_bytes);
 /* Appends; the whole answer. */

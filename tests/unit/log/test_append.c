@@ -111,7 +111,7 @@ static void reserved_attributes_are_refused(void **state)
     assert_int_equal(fixture_append_error(fx, (struct test_batch){.attributes = BATCH_CONTROL}),
                      KE_INVALID_RECORD);
     assert_int_equal(
-        fixture_append_error(fx, (struct test_batch){.attributes = BATCH_TRANSACTIONAL}),
+        fixture_append_error(fx, (struct test_batch){.attributes = BATCH_TRANSACTIONAL, .producer_id = 5}),
         KE_INVALID_TXN_STATE);
     assert_int_equal(fixture_append_error(fx, (struct test_batch){.base_offset = 1}),
                      KE_INVALID_RECORD);

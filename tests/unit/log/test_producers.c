@@ -315,11 +315,12 @@ static void bad_snapshots_are_refused(void **state)
                       .max_timestamp_ms = 50,
                       .record_count = 1};
     struct wall now = {100};
+    struct ended_txn ended;
     struct buf file;
 
     (void)state;
     buf_init(&file);
-    producers_apply(ps, &b, NULL, now);
+    producers_apply(ps, &b, NULL, now, &ended);
     producers_encode(ps, &file);
     assert_int_equal(producers_decode(other, bytes_of(file.p, file.n), now, 1000), 0);
     assert_int_equal(other->n, 1);
@@ -346,10 +347,11 @@ static void silent_producers_expire(void **state)
                          .max_timestamp_ms = 50,
                          .record_count = 1,
                          .attributes = BATCH_TRANSACTIONAL};
+    struct ended_txn ended;
 
     (void)state;
-    producers_apply(ps, &b, NULL, (struct wall){100});
-    producers_apply(ps, &open, NULL, (struct wall){100});
+    producers_apply(ps, &b, NULL, (struct wall){100}, &ended);
+    producers_apply(ps, &open, NULL, (struct wall){100}, &ended);
     producers_expire(ps, (struct wall){1100}, 1000);
     assert_non_null(producers_find(ps, 3));
     producers_expire(ps, (struct wall){1101}, 1000);
@@ -371,21 +373,26 @@ static void markers_reset_the_producer(void **state)
     struct batch_builder bb;
     struct batch marker;
     struct buf out;
-    uint8_t key[4], value[6] = {0, 0, 0, 0, 0, 7};
+    uint8_t key[4], value[MARKER_VALUE_BYTES];
+    struct ended_txn ended;
 
     (void)state;
     buf_init(&out);
     options.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL;
     options.producer_id = 3;
     options.producer_epoch = 2;
+    options.base_offset = 1;
     batch_begin(&bb, &out, options);
     control_key_put(key, CONTROL_COMMIT);
-    batch_add(&bb, 60, bytes_of(key, 4), bytes_of(value, 6), NULL, 0);
+    marker_value_put(value, 7);
+    batch_add(&bb, 60, bytes_of(key, 4), bytes_of(value, sizeof(value)), NULL, 0);
     assert_int_equal(batch_end(&bb), 0);
     assert_int_equal(batch_check(out.p, out.n, &marker), 0);
-    producers_apply(ps, &b, NULL, (struct wall){100});
+    assert_false(producers_apply(ps, &b, NULL, (struct wall){100}, &ended));
     assert_int_equal(producers_find(ps, 3)->txn_first_offset, 0);
-    producers_apply(ps, &marker, out.p, (struct wall){100});
+    assert_true(producers_apply(ps, &marker, out.p, (struct wall){100}, &ended));
+    assert_false(ended.aborted);
+    assert_int_equal(ended.txn.stable_offset, 2);
     assert_int_equal(producers_find(ps, 3)->txn_first_offset, -1);
     assert_int_equal(producers_find(ps, 3)->epoch, 2);
     assert_int_equal(producers_find(ps, 3)->n_batches, 0);
@@ -399,11 +406,12 @@ static void producers_have_a_limit(void **state)
 {
     struct producers *ps = producers_new();
     struct batch b = {.base_sequence = 0, .max_timestamp_ms = 50, .record_count = 1};
+    struct ended_txn ended;
 
     (void)state;
     for (int64_t id = 0; id <= PRODUCERS_MAX; id++) {
         b.producer_id = id;
-        producers_apply(ps, &b, NULL, (struct wall){100});
+        producers_apply(ps, &b, NULL, (struct wall){100}, &ended);
     }
     assert_int_equal(ps->n, PRODUCERS_MAX);
     assert_null(producers_find(ps, 0));

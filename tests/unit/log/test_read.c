@@ -216,7 +216,7 @@ static void times_may_go_back(void **state)
     assert_int_equal(
         log_offset_for_time(fx->log, 901, READ_UNCOMMITTED, &offset, &timestamp_ms, &epoch), 0);
     assert_int_equal(offset, 5);
-    assert_int_equal(log_offset_of_max_timestamp(fx->log, &offset, &timestamp_ms, &epoch), 0);
+    assert_int_equal(log_offset_of_max_timestamp(fx->log, READ_UNCOMMITTED, &offset, &timestamp_ms, &epoch), 0);
     assert_int_equal(offset, 5);
     assert_int_equal(timestamp_ms, 950);
 }
@@ -232,7 +232,7 @@ static void empty_log_has_no_times(void **state)
     assert_int_equal(
         log_offset_for_time(fx->log, 0, READ_UNCOMMITTED, &offset, &timestamp_ms, &epoch), 0);
     assert_int_equal(offset, -1);
-    assert_int_equal(log_offset_of_max_timestamp(fx->log, &offset, &timestamp_ms, &epoch), 0);
+    assert_int_equal(log_offset_of_max_timestamp(fx->log, READ_UNCOMMITTED, &offset, &timestamp_ms, &epoch), 0);
     assert_int_equal(offset, -1);
 }
 

@@ -177,7 +177,7 @@ static void times_around_rot(void **state)
         assert_int_equal(offset, 6);
         assert_int_equal(
             log_offset_for_time(fx->log, 1040, READ_UNCOMMITTED, &offset, &ms, &epoch), E_ROT);
-        assert_int_equal(log_offset_of_max_timestamp(fx->log, &offset, &ms, &epoch), 0);
+        assert_int_equal(log_offset_of_max_timestamp(fx->log, READ_UNCOMMITTED, &offset, &ms, &epoch), 0);
         assert_int_equal(offset, 19);
     }
 }

@@ -153,7 +153,7 @@ static void a_time_that_no_batch_has_goes(void **state)
     fixture_flip(fx, fixture_path(fx, 0, ".timeindex"), 2 * INDEX_TIME_ENTRY_BYTES + 6);
     restart(fx, 20);
     fixture_open(fx);
-    assert_int_equal(log_offset_of_max_timestamp(fx->log, &offset, &timestamp_ms, &epoch), 0);
+    assert_int_equal(log_offset_of_max_timestamp(fx->log, READ_UNCOMMITTED, &offset, &timestamp_ms, &epoch), 0);
     assert_int_equal(timestamp_ms, 9001);
     assert_int_equal(offset, 7);
 }
