@@ -45,6 +45,9 @@ enum plant {
     PLANT_ack_before_flush,          /* waits for durability end at once */
     PLANT_skip_crc,                  /* recovery does not check it */
     PLANT_serve_after_failed_flush,  /* a failed fdatasync takes no directory offline */
+    PLANT_drop_tombstones_early,     /* compaction drops them in the first pass */
+    PLANT_lose_keys,                 /* to compaction, keys are the same when a few bits of their hashes are */
+    PLANT_swap_unsynced,             /* old segments go before the name of the new one is durable */
     PLANT_reuse_producer_id,         /* a block of producer ids is used and not persisted */
 };
 #ifndef BARNABAS_PLANT

@@ -150,6 +150,52 @@ int log_trim(struct log *l, int64_t offset);
 /* The log goes on in a new segment; nothing happens while the active one is empty. */
 int log_roll_active(struct log *l);
 
+/* ---- compaction ------------------------------------------------------------------------------------------------------ */
+
+/* What is below it was compacted; from the checkpoint, or the log start where that says nothing useful (LogCleanerManager). */
+int64_t log_first_dirty(const struct log *l);
+void log_set_first_dirty(struct log *l, int64_t offset);
+struct wall log_last_cleaned(const struct log *l); /* 0: not since it was opened */
+void log_set_uncleanable(struct log *l);           /* until the next start */
+bool log_is_uncleanable(const struct log *l);
+/* Where the first segment begins that must be left alone: the active one, one with records past the stable offset, or one that a
+ * journal could be replayed over (past the noted recovery point). */
+int64_t log_cleanable_end(const struct log *l);
+void log_want_recovery_point(struct log *l); /* notes one soon, when that holds compaction back */
+int log_segment_file(struct log *l, int i, struct file **out); /* a reference, for a lane */
+int log_segment_first_timestamp(struct log *l, int i, int64_t *timestamp_ms);
+/* The last offset that each producer wrote (-1: none that is known), by id; the caller frees. */
+struct log_producer_end {
+    int64_t producer_id, last_offset;
+    int16_t epoch;
+};
+struct log_producer_end *log_producer_ends(const struct log *l, uint32_t *n);
+/* A lane's write or sync for this log has failed: its directory goes offline. E_OFFLINE. */
+int log_failed(struct log *l, const char *what, int rc);
+
+#define LOG_CLEANED_SUFFIX ".cleaned"
+/* "<directory>/NNN<suffix>.cleaned"; suffix ".log", ".index" or ".timeindex". The caller frees. */
+char *log_cleaned_path(const struct log *l, int64_t base_offset, const char *suffix);
+/* The cleaned segment of that base, whose files are written and synced, takes the place of the n_segments from there on; its last
+ * batch ends where theirs does. Embedded; done on the core thread: 0, E_OFFLINE, E_CANCELED (the log was deleted). */
+struct log_swap {
+    /* in */
+    int64_t base_offset;
+    int n_segments;
+    uint64_t size_bytes;
+    /* its own */
+    struct log *log;
+    struct log_dir *dir;
+    struct vfs *vfs;
+    char *path;
+    struct list link;
+    struct job job;
+    int step, rc;
+    void (*done)(struct log_swap *w, int rc);
+};
+/* 0: it has begun. E_NOSPC, E_OFFLINE ...: it has not, and the cleaned files may be left. */
+int log_swap(struct log *l, struct log_swap *w, void (*done)(struct log_swap *w, int rc));
+
 /* ---- appending ------------------------------------------------------------------------------------------------------ */
 
 enum log_origin {

@@ -91,6 +91,9 @@ struct log {
     bool in_flush;         /* the running flush covers it */
     uint32_t names_in_flight; /* running jobs that sync names of this log */
     int64_t journaled_end; /* end of the newest part in the journal; 0: none */
+    struct list swaps;     /* swap.c: struct log_swap.link */
+    bool uncleanable;      /* its contents cannot be read */
+    struct wall cleaned;   /* last compacted */
     uint32_t n_departures; /* delete.c: rows of segments that are leaving */
     struct dir_entry *entry; /* what the directory half keeps of every partition, open or not */
 };
@@ -228,6 +231,7 @@ void commit_named(struct log *l);
 /* delete.c. The log is going away, or its directory. */
 void departures_drop_log(struct log *l);
 void departures_release(struct log_dir *d);
+void swaps_drop_log(struct log *l); /* swap.c */
 /* l was recovered: the flush lane is to sync its indexes, and to note its recovery point. */
 void commit_recovered(struct log *l);
 /* A write failed for another reason than space, or a flush did: the directory is offline for good. Returns E_OFFLINE. */

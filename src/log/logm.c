@@ -359,6 +359,7 @@ void log_attach(struct log *l)
     list_init(&l->readable_waits);
     list_init(&l->committed_waits);
     list_init(&l->start_waits);
+    list_init(&l->swaps);
     list_init(&l->in_awake);
     list_init(&l->checks);
 }
@@ -412,6 +413,7 @@ void log_detach(struct log *l)
     commit_drop_log(l);
     flush_drop_log(l);
     departures_drop_log(l);
+    swaps_drop_log(l);
 }
 
 /* ---- the end of a turn ---------------------------------------------------------------------- */

@@ -27,8 +27,15 @@ char *log_file_path(const struct log *l, int64_t offset, const char *suffix,
 
 char *segment_path(const struct segment *s, const char *suffix, char out[SEGMENT_PATH_MAX])
 {
+    size_t n;
+
     ASSERT(s->magic == SEGMENT_MAGIC);
-    return log_file_path(s->log, s->base_offset, suffix, out);
+    log_file_path(s->log, s->base_offset, suffix, out);
+    n = strlen(out);
+    if (s->swapping)
+        n += (size_t)snprintf(out + n, SEGMENT_PATH_MAX - n, ".swap");
+    ASSERT(n < SEGMENT_PATH_MAX);
+    return out;
 }
 
 static int64_t random_jitter_ms(struct log *l)

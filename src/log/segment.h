@@ -113,6 +113,7 @@ struct segment {
     struct log *log;
     int64_t base_offset;
     bool sealed;         /* not the active one: the file is opened for reading only */
+    bool swapping;       /* its files are still called .swap (swap.c) */
     struct file *file;   /* .log; NULL while closed */
     struct list in_open; /* in m->open_sealed or m->open_active */
     uint64_t size_bytes;
