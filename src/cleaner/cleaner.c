@@ -32,7 +32,7 @@ static void look_at(struct cleaner *c, struct cleaner_partition *p)
             return;
         rc = c->options.open(c->options.arg, p->topic, p->partition, &p->log);
     }
-    if (rc == 0 && p->log)
+    if (rc == 0 && p->log && !compact_has(c, p->log))
         rc = retention_apply(p->log, now);
     if (rc < 0)
         say_failed(p, rc);
@@ -93,6 +93,7 @@ struct cleaner *cleaner_new(struct env *env, const struct cleaner_options *optio
     c->env = env;
     c->options = *options;
     c->growth = xcalloc((size_t)logm_n_dirs(options->logm), sizeof(*c->growth));
+    compact_init(c);
     timer_init(&c->round_timer, round_fire);
     timer_set(&env->timers, &c->round_timer,
               mono_after_ms(clock_mono(env->clock), options->config->log_initial_task_delay_ms));
@@ -104,6 +105,7 @@ void cleaner_free(struct cleaner *c)
     if (!c)
         return;
     ASSERT(c->magic == CLEANER_MAGIC);
+    compact_release(c);
     timer_cancel(&c->env->timers, &c->round_timer);
     c->magic = 0;
     free(c->growth);
@@ -113,19 +115,23 @@ void cleaner_free(struct cleaner *c)
 void cleaner_stop(struct cleaner *c)
 {
     c->stopping = true;
+    compact_stop(c);
 }
 
 bool cleaner_idle(const struct cleaner *c)
 {
-    return true;
+    return compact_idle(c);
 }
 
 void cleaner_configured(struct cleaner *c)
 {
     ASSERT(c->magic == CLEANER_MAGIC);
+    if (!c->stopping && c->options.config->log_cleaner_enable)
+        compact_scan_soon(c, 0);
 }
 
 void cleaner_forget(struct cleaner *c, const struct log *l)
 {
     ASSERT(c->magic == CLEANER_MAGIC);
+    compact_forget(c, l);
 }
