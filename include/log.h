@@ -183,6 +183,7 @@ struct log_swap {
     int64_t base_offset;
     int n_segments;
     uint64_t size_bytes;
+    bool has_txn_index; /* there is a .txnindex.cleaned */
     /* its own */
     struct log *log;
     struct log_dir *dir;

@@ -44,6 +44,7 @@ static void remove_output(struct worker *w)
         (void)vfs_unlink(p->vfs, p->out_path);
         (void)vfs_unlink(p->vfs, p->index_path);
         (void)vfs_unlink(p->vfs, p->timeindex_path);
+        (void)vfs_unlink(p->vfs, p->txnindex_path);
     }
     pass_end_output(p);
 }
@@ -261,10 +262,35 @@ static int take_group(struct worker *w)
     return rc;
 }
 
+static char *source_path(const struct log *l, int64_t base_offset, const char *suffix)
+{
+    char *path = log_cleaned_path(l, base_offset, suffix);
+
+    path[strlen(path) - strlen(LOG_CLEANED_SUFFIX)] = 0;
+    return path;
+}
+
+/* What the last step needs to know of the group's files beside their records. */
+static int name_sources(struct worker *w)
+{
+    struct pass *p = &w->pass;
+    int rc = 0;
+
+    p->txn_paths = xcalloc((size_t)w->group_n, sizeof(*p->txn_paths));
+    for (int i = 0; rc == 0 && i < w->group_n; i++) {
+        struct log_segment s;
+
+        rc = log_segment_get(w->log, w->i + i, &s);
+        p->txn_paths[p->n_txn_paths++] = source_path(w->log, s.base_offset, ".txnindex");
+        if (w->i + i == w->last_filled)
+            p->mtime_of = source_path(w->log, s.base_offset, ".log");
+    }
+    return rc;
+}
+
 static void group_begin(struct worker *w)
 {
     struct pass *p = &w->pass;
-    struct errmsg path;
     int rc;
 
     do {
@@ -284,16 +310,11 @@ static void group_begin(struct worker *w)
     p->out_path = log_cleaned_path(w->log, w->group_base, ".log");
     p->index_path = log_cleaned_path(w->log, w->group_base, ".index");
     p->timeindex_path = log_cleaned_path(w->log, w->group_base, ".timeindex");
+    p->txnindex_path = log_cleaned_path(w->log, w->group_base, ".txnindex");
     p->index_interval = log_config(w->log)->index_interval_bytes;
     w->at = w->i;
     w->state = WORKER_COPY;
-    {
-        struct log_segment s;
-
-        rc = log_segment_get(w->log, w->last_filled, &s);
-        log_file_of(w->log, s.base_offset, &path);
-        p->mtime_of = xstrdup(path.text);
-    }
+    rc = name_sources(w);
     if (rc < 0)
         worker_failed(w, rc);
     else
@@ -355,7 +376,8 @@ static void swap_begin(struct worker *w)
 
     ASSERT(w->pass.out_bytes > 0);
     w->swap = (struct log_swap){
-        .base_offset = w->group_base, .n_segments = w->group_n, .size_bytes = w->pass.out_bytes};
+        .base_offset = w->group_base, .n_segments = w->group_n, .size_bytes = w->pass.out_bytes,
+        .has_txn_index = w->pass.has_txn_index};
     w->out_total += w->pass.out_bytes;
     w->swapping = true;
     rc = log_swap(w->log, &w->swap, swap_done);

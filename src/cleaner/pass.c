@@ -40,8 +40,14 @@ void pass_end_output(struct pass *p)
     free(p->out_path);
     free(p->index_path);
     free(p->timeindex_path);
+    free(p->txnindex_path);
     free(p->mtime_of);
-    p->out_path = p->index_path = p->timeindex_path = p->mtime_of = NULL;
+    for (int i = 0; i < p->n_txn_paths; i++)
+        free(p->txn_paths[i]);
+    free(p->txn_paths);
+    p->txn_paths = NULL;
+    p->n_txn_paths = 0;
+    p->out_path = p->index_path = p->timeindex_path = p->txnindex_path = p->mtime_of = NULL;
 }
 
 void pass_release(struct pass *p)
@@ -202,6 +208,31 @@ static int write_index(struct pass *p, const char *path, const struct buf *entri
     return rc;
 }
 
+/* Entries have whole offsets, and every record of a transaction that was aborted may still be there: they stay, one file behind the
+ * other. */
+static int write_txn_index(struct pass *p)
+{
+    struct buf entries;
+    int rc = 0;
+
+    buf_init(&entries);
+    for (int i = 0; rc == 0 && i < p->n_txn_paths; i++) {
+        struct buf one;
+
+        buf_init(&one);
+        rc = vfs_read_all(p->vfs, p->txn_paths[i], INT32_MAX, &one);
+        if (rc == 0)
+            buf_put(&entries, one.p, one.n);
+        rc = rc == E_NOENT ? 0 : rc;
+        buf_release(&one);
+    }
+    p->has_txn_index = entries.n > 0;
+    if (rc == 0 && entries.n > 0)
+        rc = write_index(p, p->txnindex_path, &entries);
+    buf_release(&entries);
+    return rc;
+}
+
 /* Of records without timestamps only the file knows how old they are. */
 static int set_mtime(struct pass *p)
 {
@@ -218,6 +249,8 @@ static void finish(struct pass *p)
     p->rc = write_index(p, p->index_path, &p->offsets);
     if (p->rc == 0)
         p->rc = write_index(p, p->timeindex_path, &p->times);
+    if (p->rc == 0)
+        p->rc = write_txn_index(p);
     if (p->rc == 0)
         p->rc = set_mtime(p);
     if (p->rc == 0)

@@ -22,7 +22,10 @@ struct pass {
     uint64_t source_bytes, position;
     bool keep_last; /* the last batch of this source stays, empty at least */
     /* the output; paths are owned */
-    char *out_path, *index_path, *timeindex_path, *mtime_of;
+    char *out_path, *index_path, *timeindex_path, *txnindex_path, *mtime_of;
+    char **txn_paths; /* indexes of aborted transactions of the sources; some are not there */
+    int n_txn_paths;
+    bool has_txn_index; /* found: there were entries */
     struct file *out; /* NULL: not made yet */
     int64_t out_base;
     uint64_t out_bytes;

@@ -21,7 +21,7 @@
 
 #define SWAP_SUFFIX ".swap"
 
-static const char *const swapped[] = {".index", ".timeindex", ".log"}; /* the .log last: it is what counts */
+static const char *const swapped[] = {".index", ".timeindex", ".txnindex", ".log"}; /* the .log last: it is what counts */
 static const char *const derived[] = {".index", ".timeindex", ".txnindex"};
 
 static char *path_of(const struct log_swap *w, int64_t base, const char *suffix, const char *then, char out[SEGMENT_PATH_MAX])
@@ -94,6 +94,7 @@ static int install(struct log_swap *w)
     s->sealed = true;
     s->swapping = true;
     s->written_from = 0;
+    s->txns.exists = w->has_txn_index;
     l->size_bytes += w->size_bytes;
     for (int k = i; k < i + w->n_segments; k++) {
         int64_t base = l->segments[k]->base_offset;
