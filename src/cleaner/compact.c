@@ -17,7 +17,6 @@
 #include "internal.h"
 #include "metrics.h"
 
-#define SCAN_PARTITIONS    64        /* looked at in a turn */
 #define QUANTUM_BYTES      (4 << 20) /* of a step */
 #define QUANTUM_BYTES_MIN  (64 << 10)
 #define WINDOW_BYTES_MIN   (64 << 10)
@@ -27,7 +26,7 @@
 
 static void worker_next(struct worker *w);
 
-static bool may_work(const struct cleaner *c)
+bool compact_may_work(const struct cleaner *c)
 {
     return !c->stopping && c->options.config->log_cleaner_enable;
 }
@@ -57,7 +56,7 @@ static void worker_idle(struct worker *w)
     w->pass = (struct pass){0};
     w->log = NULL;
     w->state = WORKER_IDLE;
-    if (may_work(w->cleaner))
+    if (compact_may_work(w->cleaner))
         compact_scan_soon(w->cleaner, 0);
 }
 
@@ -67,7 +66,7 @@ static void worker_gave_up(struct worker *w)
     struct cleaner *c = w->cleaner;
 
     worker_idle(w);
-    if (may_work(c))
+    if (compact_may_work(c))
         compact_scan_soon(c, c->options.config->log_cleaner_backoff_ms);
 }
 
@@ -135,7 +134,7 @@ static void pause_over(struct timer *t)
 /* False: the log is gone, or the broker stops. */
 static bool goes_on(struct worker *w)
 {
-    if (w->log && may_work(w->cleaner))
+    if (w->log && compact_may_work(w->cleaner))
         return true;
     worker_idle(w);
     return false;
@@ -405,7 +404,7 @@ static uint64_t share(int64_t of, const struct cleaner *c)
     return (uint64_t)MAX(of, 0) / (uint64_t)MAX(c->options.config->log_cleaner_threads, 1);
 }
 
-static void worker_begin(struct worker *w, const struct cleanable *k)
+void compact_begin(struct worker *w, const struct cleanable *k)
 {
     struct cleaner *c = w->cleaner;
     const struct config *config = c->options.config;
@@ -435,7 +434,7 @@ static void worker_begin(struct worker *w, const struct cleanable *k)
     worker_next(w);
 }
 
-static struct worker *idle_worker(struct cleaner *c)
+struct worker *compact_idle_worker(struct cleaner *c)
 {
     int64_t n = MIN(c->options.config->log_cleaner_threads, WORKERS_MAX);
 
@@ -461,75 +460,6 @@ bool compact_has(const struct cleaner *c, const struct log *l)
     return false;
 }
 
-/* ---- scanning ------------------------------------------------------------------------------- */
-
-static void measure(struct cleaner *c, struct cleaner_partition *p)
-{
-    struct wall now = clock_wall(c->env->clock);
-    struct log_peek peek;
-    struct cleanable k;
-
-    if (!(p->config->cleanup & CLEANUP_COMPACT))
-        return;
-    if (!p->log && logm_peek(c->options.logm, p->topic, p->partition, &peek) == 0 && peek.has_dirty)
-        (void)c->options.open(c->options.arg, p->topic, p->partition, &p->log);
-    if (!p->log || log_is_uncleanable(p->log) || compact_has(c, p->log))
-        return;
-    choose_measure(p->log, now, &k);
-    log_want_recovery_point(p->log);
-    if (choose_is_due(&k, now) && (!c->best.log || k.ratio > c->best.ratio))
-        c->best = k;
-}
-
-static void scan_ended(struct cleaner *c)
-{
-    struct worker *w = idle_worker(c);
-    struct cleanable k = c->best;
-
-    c->best.log = NULL;
-    c->scanning = false;
-    if (!k.log || !w) {
-        if (w)
-            compact_scan_soon(c, MAX(1, c->options.config->log_cleaner_backoff_ms));
-        return;
-    }
-    /* What was measured some turns ago may have changed. */
-    choose_measure(k.log, clock_wall(c->env->clock), &k);
-    worker_begin(w, &k);
-    if (idle_worker(c))
-        compact_scan_soon(c, 1);
-}
-
-static void scan_fire(struct timer *t)
-{
-    struct cleaner *c = CONTAINER_OF(t, struct cleaner, scan_timer);
-    struct cleaner_partition p;
-
-    if (!may_work(c))
-        return;
-    if (!c->scanning) {
-        c->scanning = true;
-        c->scan_cursor = (struct cleaner_cursor){0};
-        c->best.log = NULL;
-    }
-    for (int i = 0; i < SCAN_PARTITIONS; i++) {
-        if (!c->options.next(c->options.arg, &c->scan_cursor, &p)) {
-            scan_ended(c);
-            return;
-        }
-        measure(c, &p);
-    }
-    timer_set(&c->env->timers, &c->scan_timer, mono_after_ms(clock_mono(c->env->clock), 1));
-}
-
-void compact_scan_soon(struct cleaner *c, int64_t delay_ms)
-{
-    struct mono at = mono_after_ms(clock_mono(c->env->clock), delay_ms);
-
-    if (!c->scanning || !timer_armed(&c->scan_timer))
-        timer_set(&c->env->timers, &c->scan_timer, at);
-}
-
 /* ---- life ----------------------------------------------------------------------------------- */
 
 void compact_init(struct cleaner *c)
@@ -539,8 +469,8 @@ void compact_init(struct cleaner *c)
         lane_init(&c->workers[i].lane, c->env->lanes, "cleaner");
         timer_init(&c->workers[i].timer, pause_over);
     }
-    timer_init(&c->scan_timer, scan_fire);
-    if (may_work(c))
+    timer_init(&c->scan_timer, compact_scan_fire);
+    if (compact_may_work(c))
         compact_scan_soon(c, c->options.config->log_cleaner_backoff_ms);
 }
 

@@ -97,6 +97,11 @@ bool compact_idle(const struct cleaner *c);
 void compact_forget(struct cleaner *c, const struct log *l);
 bool compact_has(const struct cleaner *c, const struct log *l); /* a worker is at it */
 void compact_scan_soon(struct cleaner *c, int64_t delay_ms);
+bool compact_may_work(const struct cleaner *c);
+struct worker *compact_idle_worker(struct cleaner *c); /* NULL: all are busy, or log.cleaner.threads is 0 */
+void compact_begin(struct worker *w, const struct cleanable *k);
+/* scan.c */
+void compact_scan_fire(struct timer *t);
 void worker_step_done(struct job *j);
 
 #endif
