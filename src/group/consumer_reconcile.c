@@ -91,7 +91,8 @@ struct next {
 
 static bool is_free(const struct cg_beat *b, const struct cg_partition *p)
 {
-    return cg_owner_epoch(b->g, p->topic, p->partition) == NO_EPOCH ||
+    return PLANTED(give_before_release) ||
+           cg_owner_epoch(b->g, p->topic, p->partition) == NO_EPOCH ||
            cg_partitions_find(&b->old_current.revoking, p->topic, p->partition);
 }
 

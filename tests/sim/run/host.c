@@ -195,6 +195,10 @@ void host_init(struct world *w)
                                : w->options.n_dirs == 2 ? "/data,/data1"
                                                         : "/data,/data1,/data2");
     override(h, "offsets.topic.num.partitions=2");
+    override(h, "group.consumer.min.session.timeout.ms=%d", CG_SESSION_MS);
+    override(h, "group.consumer.session.timeout.ms=%d", CG_SESSION_MS);
+    override(h, "group.consumer.min.heartbeat.interval.ms=%d", CG_BEAT_MS);
+    override(h, "group.consumer.heartbeat.interval.ms=%d", CG_BEAT_MS);
     override(h, "log.index.interval.bytes=%d", INDEX_INTERVAL);
     override(h, "log.segment.delete.delay.ms=10000");
     override(h, "log.journal.bytes=%lld", (long long)w->options.journal_bytes);

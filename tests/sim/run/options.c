@@ -35,6 +35,8 @@ void options_choose(struct options *o, struct rng *rng)
     o->sector_bytes = (uint32_t)PICK(rng, 512, 512, 4096, 64);
     o->ordered = rng_below(rng, 4) == 0;
     o->size_before_data = rng_below(rng, 2) == 0;
+    o->n_cgroups = (int)PICK(rng, 0, 0, 1, 2);
+    o->n_cmembers = (int)PICK(rng, 2, 3, 4);
 }
 
 void options_tell(struct world *w)

@@ -184,4 +184,5 @@ void verify_all(struct world *w, bool lossy)
     for (int i = 0; i < w->n_groups && w->topics[0].state == TOPIC_THERE; i++)
         verify_group(w, &w->groups[i], &arena);
     arena_release(&arena);
+    cgroups_verify(w);
 }

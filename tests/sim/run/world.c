@@ -254,6 +254,7 @@ static void add_actors(struct world *w)
         for (int m = 0; m < o->n_members; m++)
             member_new(w, i * 10 + m, g);
     }
+    cgroups_new(w);
 }
 
 struct world *world_new(uint64_t seed, bool print)
@@ -289,6 +290,7 @@ void world_free(struct world *w)
         model_release(&w->topics[i]);
     for (int i = 0; i < w->n_groups; i++)
         group_model_release(&w->groups[i]);
+    cgroups_free(w);
     host_release(w);
     vfs_sim_free(w->vfs);
     clock_sim_free(w->clock);

@@ -14,7 +14,7 @@
 #define NS_PER_MS        1000000LL
 #define TOPICS_MAX       6
 #define PARTITIONS_MAX   4
-#define ACTORS_MAX       24
+#define ACTORS_MAX       40
 #define GROUPS_MAX       2
 #define JOBS_MAX         64
 #define PRODUCER_IDS_MAX 4096
@@ -23,6 +23,7 @@ struct world;
 struct actor;
 struct link;
 struct call;
+struct cgroups;
 
 /* ---- what a seed chooses (options.c) --------------------------------------------------------- */
 
@@ -31,6 +32,7 @@ struct options {
     bool durable[TOPICS_MAX];
     int segment_bytes[TOPICS_MAX];
     int n_producers, n_consumers, n_groups, n_members, n_dirs;
+    int n_cgroups, n_cmembers; /* of the newer protocol; n_cmembers: of each */
     int64_t journal_bytes, checkpoint_ms, think_ms, crash_ms, flush_ns, network_ns;
     uint32_t record_bytes_max;
     uint32_t drop_per_million; /* a reply's connection is lost instead */
@@ -198,6 +200,7 @@ struct world {
     int n_topics;
     struct group_model groups[GROUPS_MAX];
     int n_groups;
+    struct cgroups *cgroups; /* never NULL */
     struct actor *actors[ACTORS_MAX];
     int n_actors;
     bool paused;   /* actors do not act */
@@ -244,6 +247,18 @@ void group_model_delete_begins(struct group_model *g);
 void group_model_delete_ended(struct group_model *g, int partition, bool deleted);
 /* The group's committed offset of a partition was asked for when `acked` was known; this came. */
 void group_model_fetched(struct world *w, struct group_model *g, int p, int64_t acked, int64_t got);
+
+/* ---- groups of the newer protocol (cg.h, cg_*.c) ---------------------------------------------- */
+
+void cgroups_new(struct world *w);
+void cgroups_free(struct world *w);
+/* The settings that the members count on: in ms. */
+#define CG_SESSION_MS   10000
+#define CG_BEAT_MS      1000
+#define CG_REBALANCE_MS 8000
+void cgroups_verify(struct world *w); /* after a start: committed offsets */
+/* All groups rest, or nothing was lifted yet; that they do not within a minute is wrong. */
+bool cgroups_settled(struct world *w);
 
 /* ---- whole partitions, topics and groups, after a start (verify.c) ---------------------------- */
 
