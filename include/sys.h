@@ -61,6 +61,7 @@ struct vfs_ops {
     int (*list)(struct vfs *v, const char *path, vfs_entry_fn *fn, void *arg);
     int (*sync_dir)(struct vfs *v, const char *path);
     int (*sync_all)(struct vfs *v, const char *path);
+    int (*watch)(struct vfs *v, const char *path); /* NULL: sync_all misses nothing anyway */
     int (*space)(struct vfs *v, const char *path, struct vfs_space *out);
     int (*file_pread)(struct file *f, void *p, size_t n, uint64_t at, size_t *got);
     int (*file_pwritev)(struct file *f, const struct piece *pieces, int n_pieces, uint64_t at);
@@ -99,7 +100,10 @@ int vfs_mkdirs(struct vfs *v, const char *path, struct errmsg *msg); /* with par
 int vfs_rmdir(struct vfs *v, const char *path);
 int vfs_list(struct vfs *v, const char *path, vfs_entry_fn *fn, void *arg);
 int vfs_sync_dir(struct vfs *v, const char *path);  /* makes creations, renames, removals in it durable */
-int vfs_sync_all(struct vfs *v, const char *path);  /* syncfs of the file system that holds path */
+/* syncfs of the file system that holds path. Where that path is watched it fails, and does so from then on, when anything of the file
+ * system could not be written since vfs_watch, be it long ago and in the background; else only what fails during the call counts. */
+int vfs_sync_all(struct vfs *v, const char *path);
+int vfs_watch(struct vfs *v, const char *path); /* a directory; core thread, before jobs may sync it. Ends with the vfs */
 int vfs_space(struct vfs *v, const char *path, struct vfs_space *out);
 /* Writes a whole small file durably: aside ("<path>.tmp"), datasync, rename, sync of the directory. */
 int vfs_replace(struct vfs *v, const char *path, const void *p, size_t n);

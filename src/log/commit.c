@@ -300,9 +300,9 @@ static void commit_work(struct job *j)
     ASSERT_LANE();
     c->rc = flush_list_sync(c->vfs, c->d->path, &c->names, c->sync_all);
     c->dir_is_missing = c->rc == E_NOENT;
-    if (c->rc == 0 || c->dir_is_missing) /* one syncfs is for both */
-        c->rc = flush_list_sync(c->vfs, c->d->path, &c->files,
-                                c->sync_all && c->names.n + c->names.n_dirs == 0);
+    /* One syncfs is for both. */
+    if ((c->rc == 0 && !(c->sync_all && c->names.n + c->names.n_dirs > 0)) || c->dir_is_missing)
+        c->rc = flush_list_sync(c->vfs, c->d->path, &c->files, c->sync_all);
     if (c->rc == 0 && c->journaled)
         c->rc = journal_write(&c->write);
     if (c->rc == 0 && c->dir_is_missing)

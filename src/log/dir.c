@@ -316,7 +316,9 @@ int dir_open(struct log_dir *d, struct uuid *cluster_id, struct buf *leftovers, 
         rc = properties_open(d, cluster_id, &is_new, msg);
     if (rc < 0)
         return rc;
-    rc = vfs_list(d->m->env->vfs, d->path, list_entry, &at);
+    rc = vfs_watch(d->m->env->vfs, d->path); /* before anything is written: flush_list_sync relies on it */
+    if (rc == 0)
+        rc = vfs_list(d->m->env->vfs, d->path, list_entry, &at);
     if (rc == 0)
         rc = find_marker(d);
     if (rc < 0) {

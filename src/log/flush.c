@@ -55,11 +55,10 @@ int flush_list_sync(struct vfs *v, const char *dir_path, const struct flush_list
     int rc = 0;
 
     ASSERT_LANE();
+    /* The directory is watched: this hears of every writeback that failed since the start, of any of its files. */
     if (all && list->n + list->n_dirs + list->n_paths > 0)
         rc = vfs_sync_all(v, dir_path);
-    /* After syncfs these have nothing to write; each still tells of a writeback of its file that
-     * failed earlier, which a descriptor opened just for syncfs does not hear of. */
-    for (uint32_t i = 0; i < list->n && rc == 0; i++)
+    for (uint32_t i = 0; i < list->n && rc == 0 && !all; i++)
         rc = file_datasync(list->files[i]);
     for (uint32_t i = 0; i < list->n_dirs && rc == 0 && !all; i++) {
         rc = PLANTED(skip_dir_sync) ? 0 : vfs_sync_dir(v, list->dirs[i]);

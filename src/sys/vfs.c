@@ -94,6 +94,12 @@ int vfs_sync_all(struct vfs *v, const char *path)
     return rc_checked(v->ops->sync_all(v, path));
 }
 
+int vfs_watch(struct vfs *v, const char *path)
+{
+    ASSERT(path[0]);
+    return v->ops->watch ? rc_checked(v->ops->watch(v, path)) : 0;
+}
+
 int vfs_space(struct vfs *v, const char *path, struct vfs_space *out)
 {
     int rc;

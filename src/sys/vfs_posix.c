@@ -1,6 +1,6 @@
 /* Files of the operating system (Linux).
  *
- * Owner: a struct posix_file holds one descriptor, closed with its last reference.
+ * Owner: a struct posix_file holds one descriptor, closed with its last reference. A watch holds one until the end.
  *
  * Failures:   EINTR is repeated and a short transfer goes on where it ended, except for fdatasync:
  *             an error of it is final, because the kernel may have dropped the pages that it could
@@ -13,9 +13,24 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+/* syncfs tells a descriptor what failed in its file system since the descriptor was opened, once (Linux 5.8). Two lanes ask, so the
+ * answer is kept. */
+struct watch {
+    struct watch *next;
+    char *path;
+    int fd;
+    pthread_mutex_t lock;
+    int rc; /* what it said once it failed */
+};
+struct vfs_posix {
+    struct vfs v;
+    struct watch *watches; /* added by the core thread before lanes look */
+};
 
 static int last_error(void)
 {
@@ -135,11 +150,64 @@ static int posix_sync_dir(struct vfs *v, const char *path)
     return rc;
 }
 
-static int posix_sync_all(struct vfs *v, const char *path)
+static struct watch *find_watch(struct vfs *v, const char *path)
 {
-    int fd = open_retried(path, O_RDONLY);
+    struct watch *w = CONTAINER_OF(v, struct vfs_posix, v)->watches;
+
+    while (w && strcmp(w->path, path) != 0)
+        w = w->next;
+    return w;
+}
+
+static int posix_watch(struct vfs *v, const char *path)
+{
+    struct vfs_posix *p = CONTAINER_OF(v, struct vfs_posix, v);
+    struct watch *w = find_watch(v, path);
+    int fd;
+
+    if (w)
+        return 0;
+    fd = open_retried(path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0)
+        return last_error();
+    w = xcalloc(1, sizeof(*w));
+    w->path = xstrdup(path);
+    w->fd = fd;
+    ASSERT(pthread_mutex_init(&w->lock, NULL) == 0);
+    w->next = p->watches;
+    p->watches = w;
+    return 0;
+}
+
+static void watch_free(struct watch *w)
+{
+    pthread_mutex_destroy(&w->lock);
+    close(w->fd);
+    free(w->path);
+    free(w);
+}
+
+/* The lock is held while it waits for the device: whoever comes second needs to know what the first was told. */
+static int sync_watched(struct watch *w)
+{
     int rc;
 
+    pthread_mutex_lock(&w->lock);
+    if (w->rc == 0)
+        w->rc = rc_of(syncfs(w->fd));
+    rc = w->rc;
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
+
+static int posix_sync_all(struct vfs *v, const char *path)
+{
+    struct watch *w = find_watch(v, path);
+    int fd, rc;
+
+    if (w)
+        return sync_watched(w);
+    fd = open_retried(path, O_RDONLY);
     if (fd < 0)
         return last_error();
     rc = rc_of(syncfs(fd));
@@ -168,6 +236,7 @@ const struct vfs_ops vfs_posix_ops = {
     .list = posix_list,
     .sync_dir = posix_sync_dir,
     .sync_all = posix_sync_all,
+    .watch = posix_watch,
     .space = posix_space,
     .file_pread = posix_file_pread,
     .file_pwritev = posix_file_pwritev,
@@ -185,13 +254,21 @@ const struct vfs_ops vfs_posix_ops = {
 
 struct vfs *vfs_posix_new(void)
 {
-    struct vfs *v = xcalloc(1, sizeof(*v));
+    struct vfs_posix *p = xcalloc(1, sizeof(*p));
 
-    v->ops = &vfs_posix_ops;
-    return v;
+    p->v.ops = &vfs_posix_ops;
+    return &p->v;
 }
 
 void vfs_posix_free(struct vfs *v)
 {
-    free(v);
+    struct vfs_posix *p = v ? CONTAINER_OF(v, struct vfs_posix, v) : NULL;
+
+    while (p && p->watches) {
+        struct watch *w = p->watches;
+
+        p->watches = w->next;
+        watch_free(w);
+    }
+    free(p);
 }

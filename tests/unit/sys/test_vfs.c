@@ -522,6 +522,9 @@ static void space_and_sync_need_a_path_that_is_there(void **state)
     assert_int_equal(vfs_sync_dir(g->vfs, at(g, "no")), E_NOENT);
     assert_int_equal(vfs_sync_all(g->vfs, g->root), 0);
     assert_int_equal(vfs_sync_all(g->vfs, at(g, "no")), E_NOENT);
+    assert_int_equal(vfs_watch(g->vfs, g->root), 0);
+    assert_int_equal(vfs_watch(g->vfs, g->root), 0);
+    assert_int_equal(vfs_sync_all(g->vfs, g->root), 0);
 }
 
 #define ON_BOTH(test)                                                                              \
