@@ -89,6 +89,7 @@ static void part_forget_read(struct fetch_part *part)
     file_unref(part->file);
     part->file = NULL;
     part->n_bytes = 0;
+    part->n_aborted = 0;
     part->high_watermark = part->stable_offset = part->start_offset = -1;
     part->diverging_epoch = -1;
     part->error = KE_NONE;
@@ -147,12 +148,57 @@ static void read_all(struct fetch *f, bool make)
         part_read(f, &f->plan.parts[i], make);
 }
 
+/* Which transactions a reader of committed records must drop. Without that it can be given nothing. */
+static void note_aborted(struct fetch *f, struct fetch_part *part)
+{
+    struct log_aborted_list list = {0};
+    int rc = log_aborted_of_read(part->log, &part->read, &list);
+
+    if (rc == 0) {
+        part->aborted = arena_array(&f->rq->arena, list.n, sizeof(*part->aborted));
+        part->n_aborted = (int32_t)list.n;
+        if (list.n > 0)
+            memcpy(part->aborted, list.p, list.n * sizeof(*part->aborted));
+    } else {
+        f->n_bytes -= part->n_bytes;
+        part_forget_read(part);
+        part->error = (int16_t)err_kafka(rc);
+    }
+    log_aborted_list_release(&list);
+}
+
+/* Right behind the last pass: a log may be gone later. */
+static void note_all_aborted(struct fetch *f)
+{
+    if (f->isolation != READ_COMMITTED)
+        return;
+    for (int32_t i = 0; i < f->plan.n_parts; i++)
+        if (f->plan.parts[i].n_bytes > 0)
+            note_aborted(f, &f->plan.parts[i]);
+}
+
 static bool enough(const struct fetch *f)
 {
     return f->any_error || f->n_bytes >= (uint64_t)f->min_bytes || f->plan.n_parts == 0;
 }
 
 /* ---- answering ------------------------------------------------------------------------------- */
+
+static void fill_aborted(struct fetch *f, const struct fetch_part *part,
+                         struct fetch_response_responses_partitions *rsp)
+{
+    if (f->isolation != READ_COMMITTED && !part->unknown) {
+        rsp->n_aborted_transactions = -1;
+        return;
+    }
+    rsp->n_aborted_transactions = part->n_aborted;
+    rsp->aborted_transactions =
+        arena_array(&f->rq->arena, (size_t)part->n_aborted, sizeof(*rsp->aborted_transactions));
+    for (int32_t i = 0; i < part->n_aborted; i++) {
+        rsp->aborted_transactions[i].producer_id = part->aborted[i].producer_id;
+        rsp->aborted_transactions[i].first_offset = part->aborted[i].first_offset;
+    }
+}
 
 static void fill_part(struct fetch *f, struct fetch_part *part,
                       struct fetch_response_responses_partitions *rsp)
@@ -167,7 +213,7 @@ static void fill_part(struct fetch *f, struct fetch_part *part,
         rsp->diverging_epoch.epoch = part->diverging_epoch;
         rsp->diverging_epoch.end_offset = part->diverging_end;
     }
-    rsp->n_aborted_transactions = f->isolation == READ_COMMITTED || part->unknown ? 0 : -1;
+    fill_aborted(f, part, rsp);
     rsp->records = (struct wire_records){.p = no_records};
     if (part->n_bytes)
         rsp->records = (struct wire_records){
@@ -305,6 +351,7 @@ static void fetch_send(struct fetch *f)
 {
     struct api_state *st = api_state(f->rq->broker);
 
+    note_all_aborted(f);
     if (!begin_checks(f)) {
         fetch_reply(f);
         return;
@@ -363,6 +410,7 @@ static void fetch_hurry(struct request *rq)
     struct fetch *f = rq->state;
 
     ASSERT(!f->warming_on);
+    note_all_aborted(f);
     fetch_reply(f);
 }
 

@@ -27,6 +27,8 @@ struct fetch_part {
     bool in_check;
     uint32_t n_bytes;
     struct log_read read; /* which gave them */
+    struct log_aborted *aborted; /* that a reader of them must know, with READ_COMMITTED; in the arena */
+    int32_t n_aborted;
     int64_t high_watermark, stable_offset, start_offset;
     int32_t diverging_epoch; /* -1: none */
     int64_t diverging_end;

@@ -127,6 +127,8 @@ void api_produce_handle(struct request *rq);
 void api_init_producer_id_handle(struct request *rq);
 /* fetch.c, fetch_session.c */
 void api_fetch_handle(struct request *rq);
+/* describe_producers.c */
+void api_describe_producers_handle(struct request *rq);
 /* offsets.c */
 void api_list_offsets_handle(struct request *rq);
 void api_offset_for_leader_epoch_handle(struct request *rq);

@@ -42,6 +42,7 @@ const struct api_handler api_handlers[] = {
     {55, 0, 2, 0, api_describe_quorum_handle},
     {57, 0, 2, 0, api_update_features_handle},
     {60, 0, 2, 0, api_describe_cluster_handle},
+    {61, 0, 0, 0, api_describe_producers_handle},
     {64, 0, 0, 0, api_unregister_broker_handle},
     {68, 0, 1, 0, api_consumer_group_heartbeat_handle},
     {69, 0, 1, 0, api_consumer_group_describe_handle},

@@ -169,6 +169,8 @@ static void start_moves(struct log *l, int64_t offset)
     ASSERT(offset <= l->high_watermark);
     l->start_offset = offset;
     epochs_truncate_start(l->epochs, offset);
+    log_bound_moved(l); /* a transaction that began before it */
+    waits_wake(l);
     checkpoint_start_moved(l);
     trace("log start moved", l->partition, offset);
 }
