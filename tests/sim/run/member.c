@@ -290,8 +290,8 @@ static void fetched_offsets(struct call *c, const void *reply)
         int p = rsp->topics[0].partitions[i].partition_index;
         int64_t got = rsp->topics[0].partitions[i].committed_offset;
 
-        group_model_fetched(m->a.w, m->group, p,
-                            m->deletes_before == m->group->deletes ? m->acked_before[p] : -1, got);
+        if (m->deletes_before == m->group->deletes) /* else it may be from before the deletion */
+            group_model_fetched(m->a.w, m->group, p, m->acked_before[p], got);
         m->committed[p] = got;
         m->positions[p] = MAX(got, 0);
     }
