@@ -196,12 +196,13 @@ static void propose_changes(struct target_builder *t)
     propose_cg_target_epoch(&b->p, b->group_id, b->group_epoch, groupm_now_ms(b->m));
 }
 
+/* A last one that is still to come is of a calendar that was set back, in this process or before it. */
 static bool may_compute(const struct cg_beat *b)
 {
-    int64_t last_ms = b->g->consumer->assignment_ms;
+    int64_t last_ms = b->g->consumer->assignment_ms, now_ms = groupm_now_ms(b->m);
 
-    return last_ms == 0 ||
-           groupm_now_ms(b->m) >= last_ms + cg_assignment_interval_ms(b->m, b->group_id);
+    return now_ms < last_ms || last_ms == 0 ||
+           now_ms >= last_ms + cg_assignment_interval_ms(b->m, b->group_id);
 }
 
 static void last_target(struct cg_beat *b)

@@ -198,6 +198,23 @@ static void silent_member_is_fenced(void **state)
     assert_int_equal(b.owned.n_partitions, 4);
 }
 
+/* The calendar was wrong, and is set back: the next target does not wait until the time of the last one has come again. */
+static void calendar_that_goes_back_delays_no_target(void **state)
+{
+    struct consumer a = {.id = "a"}, b = {.id = "b"};
+
+    clock_sim_jump_wall(c.clock, 600000);
+    tell(&a);
+    assert_int_equal(a.owned.n_partitions, 4);
+    clock_sim_jump_wall(c.clock, -600000);
+    tell(&b);
+    tell(&a);
+    tell(&a);
+    tell(&b);
+    assert_int_equal(a.owned.n_partitions, 2);
+    assert_int_equal(b.owned.n_partitions, 2);
+}
+
 /* 1,000 members and 10,000 partitions. */
 static void large_group(void **state)
 {
@@ -254,7 +271,7 @@ int main(void)
         TEST(no_partition_has_two_owners),    TEST(restart_changes_nothing),
         TEST(quiet_heartbeat_writes_nothing), TEST(slow_member_is_fenced),
         TEST(silent_member_is_fenced),        TEST(large_group),
-        TEST(malformed_bytes_are_refused),
+        TEST(malformed_bytes_are_refused),    TEST(calendar_that_goes_back_delays_no_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
