@@ -11,7 +11,7 @@ def dump(tools, files, *options):
     """Prints files; fails on whatever the tool finds wrong."""
     files = sorted(files)
     assert files
-    out = tools.ok("kafka-dump-log", *options, "--files", ",".join(str(file) for file in files)).out
+    out = tools.ok("kafka-dump-log", *options, "--files", ",".join(str(file) for file in files), seconds=600).out
     for fault in FAULTS:
         assert fault not in out, out[max(out.index(fault) - 2000, 0):][:4000]
     return out
