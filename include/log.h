@@ -76,8 +76,10 @@ bool logm_was_clean(const struct logm *m); /* every directory had its clean-shut
 struct logm_found {
     const char *topic;
     int32_t partition;
-    struct uuid topic_id; /* of partition.metadata; zero without one */
+    struct uuid topic_id; /* of partition.metadata; zero without one, or where it is torn */
     int dir;
+    bool was_clean; /* that log directory was */
+    bool id_unread; /* partition.metadata could not be read: log_open tries again, and compares */
 };
 int logm_n_found(const struct logm *m);
 const struct logm_found *logm_found_get(const struct logm *m, int i);

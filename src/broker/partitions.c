@@ -160,6 +160,16 @@ static bool has_namesake(const struct logm *m, int i)
     return f->partition == next->partition && strcmp(f->topic, next->topic) == 0;
 }
 
+/* Whose topic is not known. partition.metadata is durable before any record of the partition is, so after an unclean stop such a
+ * directory holds nothing that was promised, or it is what a deletion has left: Kafka sets it aside, too
+ * (LogManager.isStrayKraftReplica). After a clean stop it is the only one's of its name: somebody has copied it here. */
+static bool is_nobodys(const struct logm *m, int i)
+{
+    const struct logm_found *f = logm_found_get(m, i);
+
+    return uuid_is_zero(f->topic_id) && !f->id_unread && (!f->was_clean || has_namesake(m, i));
+}
+
 /* A directory that no topic of the metadata owns is set aside, as Kafka does: never removed, never
  * served. */
 void broker_set_strays_aside(struct broker *b)
@@ -167,8 +177,8 @@ void broker_set_strays_aside(struct broker *b)
     for (int i = 0; i < logm_n_found(b->logm); i++) {
         const struct logm_found *f = logm_found_get(b->logm, i);
         struct meta_topic *t = meta_topic(b->meta, str_of(f->topic));
-        bool no_other = uuid_is_zero(f->topic_id) && !has_namesake(b->logm, i);
-        bool same_id = t && (no_other || uuid_eq(t->id, f->topic_id));
+        bool same_id = t && !is_nobodys(b->logm, i) &&
+                       (uuid_is_zero(f->topic_id) || uuid_eq(t->id, f->topic_id));
 
         if (str_is(str_of(f->topic), METADATA_TOPIC) || (same_id && f->partition < t->n_partitions))
             continue;

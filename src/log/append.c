@@ -195,8 +195,10 @@ static void account(struct log *l, const struct append_bytes *w, uint64_t positi
 static int put(struct log *l, const struct log_append *a, const struct append_bytes *w,
                struct wall now)
 {
-    int rc = roll_if_due(l, w, now);
+    int rc = l->metadata_is_missing ? metadata_make(l) : 0;
 
+    if (rc == 0)
+        rc = roll_if_due(l, w, now);
     if (rc == 0)
         rc = segment_reserve(log_active(l), w->n_bytes, a->origin != LOG_FROM_CLIENT);
     if (rc == 0) {

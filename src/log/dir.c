@@ -138,6 +138,7 @@ struct dir_entry *dir_entry_add(struct log_dir *d, const char *name_key)
     ASSERT(e->gone);
     e->gone = false;
     e->topic_id = UUID_ZERO;
+    e->id_unread = false;
     for (int k = 0; k < CHECKPOINT_KINDS; k++) {
         bool may_be_in_file = e->written[k] != CHECKPOINT_NONE || e->value[k] != CHECKPOINT_NONE;
 
@@ -182,6 +183,13 @@ void dir_refuse(struct log_dir *d, const char *name_key)
 
     if (e && e->unrecovered)
         e->refused = true;
+}
+
+bool dir_id_is_unread(const struct log_dir *d, const char *name_key)
+{
+    const struct dir_entry *e = dir_entry_find(d, name_key);
+
+    return e && e->id_unread && !d->was_clean;
 }
 
 bool dir_is_refused(const struct log_dir *d, const char *name_key)
@@ -274,8 +282,10 @@ static void read_topic_ids(struct log_dir *d)
         int rc =
             dir_read_topic_id(d->m->env->vfs, dir_file_path(d, e->name_key, path), &e->topic_id);
 
+        e->id_unread = rc < 0 && rc != E_FORMAT;
         if (rc < 0)
-            diag_warn("%s/" PARTITION_METADATA_NAME ": %s; taken as missing", path, err_text(rc));
+            diag_warn("%s/" PARTITION_METADATA_NAME ": %s%s", path, err_text(rc),
+                      rc == E_FORMAT ? "; taken as missing" : "");
     }
 }
 

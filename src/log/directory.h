@@ -30,6 +30,7 @@ struct dir_entry {
     char *name_key; /* owned; "<topic>-<partition>" */
     int32_t partition;
     uint16_t topic_bytes; /* of name_key */
+    bool id_unread; /* partition.metadata could not be read: the topic id is not known, which says nothing */
     bool unrecovered;     /* the stop was unclean and nobody has opened it since */
     bool refused;         /* opening it failed then: not again before the next start */
     bool gone;            /* deleted; stays until no checkpoint file has a line of it */

@@ -157,9 +157,9 @@ static void flush_take(struct flush *f, struct log *l)
     }
     fl = &f->logs[f->n_logs++];
     *fl = (struct flush_log){.l = l, .end = l->end_offset};
+    fl->indexes = log_collect_indexes(l, &f->list); /* which may make files: their names count, too */
     fl->names = collect_names(l, &f->list);
     log_collect_flush(l, &f->list);
-    fl->indexes = log_collect_indexes(l, &f->list);
     l->in_flush = true;
     l->flush_wanted = false;
     l->appended_since_flush = 0;

@@ -96,6 +96,8 @@ int index_drop(struct index *x, const struct segment *s)
     char path[SEGMENT_PATH_MAX];
     int rc = vfs_unlink(vfs_of(s), path_of(x, s, path));
 
+    if (rc == 0) /* a power cut must not bring it back */
+        s->log->names_are_new = true;
     index_release(x);
     x->n_written = 0;
     x->loaded = false;
@@ -157,6 +159,8 @@ int index_flush(struct index *x, const struct segment *s)
     rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_WRITE | VFS_CREATE, &f);
     if (rc < 0)
         return rc;
+    if (x->missing) /* the file is made: a name that is to be synced before anybody counts on what is in it */
+        s->log->names_are_new = true;
     x->missing = false;
     if (x->n_pending > 0)
         rc = file_pwrite(f, x->pending, x->n_pending * n, x->n_written * (uint64_t)n);

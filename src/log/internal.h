@@ -58,6 +58,7 @@ struct log {
     bool dir_is_new;          /* the directory's own name is not durable yet */
     bool names_are_new;       /* names in the directory are not durable yet */
     bool metadata_is_new;     /* nor is what partition.metadata says */
+    bool metadata_is_missing; /* there was no space for it */
     uint64_t bytes_since_snapshot; /* of producer state */
     int64_t extra_snapshots[2]; /* offsets of the newest two snapshots that are not at a segment's base, newer first; -1 */
     struct log_place readers[LOG_PLACES_READERS];
@@ -206,6 +207,8 @@ int dir_place(const struct logm *m, const char *name_key, int wanted, struct log
 /* After an unclean stop: a log that could not be recovered is refused until the next start. */
 void dir_refuse(struct log_dir *d, const char *name_key);
 bool dir_is_refused(const struct log_dir *d, const char *name_key);
+/* An unclean start could not read its partition.metadata, so it was not decided whose it is. */
+bool dir_id_is_unread(const struct log_dir *d, const char *name_key);
 void log_attach(struct log *l);
 void log_opened(struct log *l);
 void log_detach(struct log *l); /* out of every list and of m->logs; waits fire with E_CANCELED; what is queued is dropped */

@@ -295,6 +295,44 @@ static int metadata_write(struct log *l, const char *path)
     return rc;
 }
 
+/* The same bytes again, in place: pages that a failed sync has lost are written this time, and a torn write changes nothing. */
+static int metadata_write_again(struct log *l, const char *path, const struct buf *text)
+{
+    struct file *f;
+    int rc = vfs_open(l->m->env->vfs, path, VFS_WRITE, &f);
+
+    if (rc < 0)
+        return rc;
+    rc = file_pwrite(f, text->p, text->n, 0);
+    file_unref(f);
+    l->metadata_is_new = true;
+    return rc;
+}
+
+int metadata_make(struct log *l)
+{
+    char *path = xasprintf("%s/" METADATA_FILE, l->path);
+    int rc = metadata_write(l, path);
+
+    free(path);
+    l->metadata_is_missing = rc < 0;
+    return rc;
+}
+
+int metadata_sync(struct log *l)
+{
+    char *path = xasprintf("%s/" METADATA_FILE, l->path);
+    struct file *f;
+    int rc = vfs_open(l->m->env->vfs, path, VFS_WRITE, &f);
+
+    free(path);
+    if (rc == 0) {
+        rc = file_datasync(f);
+        file_unref(f);
+    }
+    return rc == E_NOENT ? 0 : rc; /* without a topic id there is none */
+}
+
 static bool metadata_parse(struct buf *text, struct uuid *id)
 {
     const char *p = buf_cstr(text), *at = strstr(p, "topic_id: ");
@@ -307,7 +345,7 @@ static bool metadata_parse(struct buf *text, struct uuid *id)
     return uuid_parse((struct str){at, n}, id);
 }
 
-int metadata_check(struct log *l, struct errmsg *msg)
+int metadata_check(struct log *l, bool may_be_lost, struct errmsg *msg)
 {
     char *path = xasprintf("%s/" METADATA_FILE, l->path);
     struct uuid id;
@@ -324,12 +362,18 @@ int metadata_check(struct log *l, struct errmsg *msg)
             errmsg_set(msg, METADATA_FILE " names another topic id");
             rc = E_FORMAT;
         }
+        if (rc == 0 && may_be_lost)
+            rc = metadata_write_again(l, path, &text);
+    } else if ((rc == 0 || rc == E_NOENT) && dir_id_is_unread(l->dir, l->name_key)) {
+        errmsg_set(msg, METADATA_FILE " does not say whose it is");
+        rc = E_FORMAT; /* the next start sets the directory aside */
     } else if (rc == 0 || rc == E_NOENT) {
         /* Missing, or torn: it is written at once with the directory, and synced with the first
          * commit. */
         rc = wanted ? metadata_write(l, path) : 0;
-        if (rc == E_NOSPC && l->n_segments > 0)
-            rc = 0; /* a full disk does not stop a start: the next one writes it */
+        l->metadata_is_missing = rc == E_NOSPC && l->n_segments > 0;
+        if (l->metadata_is_missing)
+            rc = 0; /* a full disk does not stop a start: the next append writes it */
     }
     if (rc < 0 && rc != E_FORMAT)
         errmsg_set(msg, METADATA_FILE ": %s", err_text(rc));

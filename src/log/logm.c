@@ -83,7 +83,7 @@ static void found_add(struct logm *m, const struct log_dir *d)
             .topic = str_dup((struct str){e->name_key, e->topic_bytes}),
             .partition = e->partition,
             .topic_id = e->topic_id,
-            .dir = d->index,
+            .dir = d->index, .was_clean = d->was_clean, .id_unread = e->id_unread,
         };
     }
 }
@@ -104,7 +104,7 @@ static int found_make(struct logm *m, struct errmsg *msg)
     for (size_t i = 1; i < n; i++) {
         const struct logm_found *a = &m->found[i - 1], *b = &m->found[i];
 
-        if (found_cmp(a, b) != 0)
+        if (found_cmp(a, b) != 0 || (uuid_is_zero(a->topic_id) && !(a->was_clean && b->was_clean)))
             continue;
         errmsg_set(msg, "partition %s-%d is in both %s and %s", a->topic, a->partition,
                    m->dirs[a->dir].path, m->dirs[b->dir].path);

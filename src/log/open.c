@@ -154,9 +154,10 @@ static int load_unclean(struct log *l, int64_t recovery_point, struct errmsg *ms
     int rc = epochs_load(l);
 
     l->recovery_point = MAX(recovery_point, l->segments[0]->base_offset);
+    /* Torn is as good as missing: rebuilt from the headers. Recovery must not begin before the noted recovery point: it
+     * would make indexes anew there, and power may fail again before they are on the disk. */
     if (rc == E_CORRUPT) {
-        /* Where they would be rebuilt from is not to be trusted yet: all of it is looked at. */
-        l->recovery_point = l->segments[0]->base_offset;
+        l->epochs->changed = true;
         rc = 0;
     }
     if (rc < 0) {
@@ -180,6 +181,13 @@ static int settle_start(struct log *l, int64_t start_offset)
     return 0;
 }
 
+/* After an unclean stop, and no recovery point says that partition.metadata was synced. */
+static bool nothing_noted(const struct log *l, int64_t recovery_point)
+{
+    return !l->dir->was_clean && l->n_segments > 0 &&
+           recovery_point <= l->segments[0]->base_offset;
+}
+
 int log_load(struct log *l, bool create, struct errmsg *msg)
 {
     int64_t recovery_point = checkpoint_recovery_point(l->m, l->dir, l->name_key);
@@ -195,7 +203,7 @@ int log_load(struct log *l, bool create, struct errmsg *msg)
     if (rc == 0)
         rc = load_directory(l, msg);
     if (rc == 0)
-        rc = metadata_check(l, msg);
+        rc = metadata_check(l, nothing_noted(l, recovery_point), msg);
     if (rc == 0 && l->n_segments == 0)
         rc = make_first_segment(l, create ? 0 : MAX(0, start_offset), msg);
     if (rc == 0)

@@ -293,13 +293,15 @@ static int make_durable(struct recovery *r)
         rc = rewrite(s, i == r->first_i ? MIN(r->first_position, s->size_bytes) : 0, bytes);
     }
     free(bytes);
+    /* What is served from here on must not lose its topic. */
+    if (rc == 0 && l->metadata_is_new)
+        rc = failed(l, metadata_sync(l));
     if (rc == 0 && names_may_be_new(r))
         rc = failed(l, vfs_sync_dir(l->m->env->vfs, l->path));
     if (rc < 0)
         return rc;
-    /* Where no flush was ever noted, nobody may have synced this file: the first commit does. */
-    l->metadata_is_new = r->trusted == 0;
-    l->names_are_new = l->metadata_is_new;
+    l->metadata_is_new = false;
+    l->names_are_new = false;
     l->recovery_point = l->end_offset;
     return 0;
 }
@@ -313,9 +315,9 @@ static bool nothing_to_do(struct recovery *r)
         r->first_position < log_active(l)->size_bytes)
         return false;
     /* Of a log that never had a commit not even the names are sure. */
-    l->names_are_new = l->end_offset == 0;
     l->dir_is_new = l->end_offset == 0;
-    l->metadata_is_new = l->end_offset == 0;
+    l->metadata_is_new |= l->end_offset == 0;
+    l->names_are_new = l->metadata_is_new;
     l->recovery_point = l->end_offset;
     return true;
 }
@@ -378,8 +380,11 @@ int log_recover(struct log *l, bool strict, struct errmsg *msg)
     l->end_offset = r.expected;
     if (rc == 0)
         note_recovered(&r);
-    if (rc == 0 && nothing_to_do(&r))
+    if (rc == 0 && nothing_to_do(&r)) {
+        if (l->epochs->changed && epochs_save(l) < 0)
+            trace("leader epochs not written after recovery", l->end_offset, 0);
         return 0;
+    }
     if (rc == 0)
         rc = make_durable(&r);
     if (rc < 0) {

@@ -383,8 +383,11 @@ int64_t offset_of_file_name(const char *name, const char *suffix);
 int load_directory(struct log *l, struct errmsg *msg);
 /* What went wrong, where nobody has said it in msg. */
 void log_say_why(struct errmsg *msg, int rc);
-/* partition.metadata: reads, compares, or writes it. E_FORMAT: another topic's. */
-int metadata_check(struct log *l, struct errmsg *msg);
+/* partition.metadata: reads, compares, or writes it; may_be_lost: the device may not have what is read, so it is written again.
+ * E_FORMAT: another topic's. */
+int metadata_check(struct log *l, bool may_be_lost, struct errmsg *msg);
+int metadata_sync(struct log *l);
+int metadata_make(struct log *l); /* where there was no space for it at the start: before anything is appended */
 #define METADATA_FILE "partition.metadata"
 /* From the recovery point to the end: checks every batch, cuts at the first bad one, rewrites and
  * syncs what is kept. Sets end_offset, recovery_point, producers, epochs. strict: a gap in the

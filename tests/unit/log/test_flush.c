@@ -1,4 +1,4 @@
-/* The background flush: indexes. */
+/* The background flush: indexes, names, and what it means for the next start. */
 #include "log_fixture.h"
 
 #include "directory.h"
@@ -149,6 +149,73 @@ static void many_indexes_are_synced_with_nothing_else_to_sync(void **state)
     end(&fx, spy);
 }
 
+/* An index that was gone is a new file: its name is synced with it. */
+static void the_name_of_an_index_that_is_made_anew_is_synced(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    for (int i = 0; i < 2; i++)
+        fixture_append(&fx, (struct test_batch){.timestamp_ms = 1000 + i});
+    tick(&fx);
+    assert_int_equal(checkpoint_recovery_point_written(fx.log), 2);
+    fixture_kill(&fx);
+    assert_int_equal(vfs_unlink(spy->under, FIXTURE_DIR "/t-0/00000000000000000000.timeindex"), 0);
+    spy->only = FIXTURE_DIR "/t-0";
+    spy_forget(spy);
+    fixture_open(&fx);
+    tick(&fx);
+    assert_true(fixture_exists(&fx, fixture_path(&fx, 0, ".timeindex")));
+    assert_non_null(strchr(spy->log, SPY_SYNC_DIR));
+    end(&fx, spy);
+}
+
+/* The sync of partition.metadata fails and loses its pages, and the process is killed: what is read is not what the device has. It is
+ * written again, and synced, before what is in the log is served. */
+static void a_topic_id_that_may_be_lost_is_written_again(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    spy->only = "partition.metadata";
+    fixture_append(&fx, (struct test_batch){0});
+    spy_fail(spy, SPY_DATASYNC, 0, E_IO);
+    fixture_settle(&fx);
+    assert_true(logm_dir_offline(fx.m, 0));
+    fixture_kill(&fx);
+    spy_forget(spy);
+    fixture_open(&fx);
+    assert_int_equal(log_high_watermark(fx.log), 1);
+    assert_string_equal(spy->log, "wf");
+    tick(&fx);
+    fixture_kill(&fx);
+    fixture_open(&fx);
+    assert_string_equal(spy->log, "wf"); /* a recovery point was noted: it is durable */
+    end(&fx, spy);
+}
+
+/* A torn epoch file is no reason to begin below the noted recovery point: the indexes there are durable, and stay as they are. */
+static void a_torn_epoch_file_leaves_durable_indexes_alone(void **state)
+{
+    struct spy_vfs *spy;
+    struct fixture fx;
+
+    begin(&fx, &spy);
+    seal_and_commit(&fx);
+    seal_and_commit(&fx);
+    tick(&fx);
+    fixture_kill(&fx);
+    fixture_write_file(&fx, FIXTURE_DIR "/t-0/leader-epoch-checkpoint", "0\n1\n", 4);
+    spy->only = "00000000000000000000.";
+    spy_forget(spy);
+    fixture_open(&fx);
+    assert_int_equal(log_epoch_at(fx.log, 0), 0);
+    assert_string_equal(spy->log, "");
+    end(&fx, spy);
+}
+
 /* Lanes whose jobs begin and end in the order that a test wants. */
 struct slow_lanes {
     struct lanes lanes;
@@ -220,6 +287,9 @@ int main(void)
         cmocka_unit_test(an_index_that_can_not_be_written_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_synced_takes_the_directory_offline),
         cmocka_unit_test(many_indexes_are_synced_with_nothing_else_to_sync),
+        cmocka_unit_test(the_name_of_an_index_that_is_made_anew_is_synced),
+        cmocka_unit_test(a_topic_id_that_may_be_lost_is_written_again),
+        cmocka_unit_test(a_torn_epoch_file_leaves_durable_indexes_alone),
         cmocka_unit_test(a_failed_sync_spoils_what_ends_after_it),
     };
 
