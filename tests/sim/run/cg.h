@@ -43,7 +43,7 @@ struct cg_slot {
 struct cg_member;
 struct cg_group {
     struct cgroups *all;
-    char name[16];
+    char name[20];
     struct cg_member *members[CG_MEMBERS_MAX];
     int n_members;
     struct cg_slot *slots;
