@@ -60,6 +60,20 @@ int statelog_propose(struct statelog *s, const struct statelog_entry *entries, i
                      void (*then)(struct statelog_wait *, int));
 /* The same for a control record (LeaderChange in the metadata log). */
 int statelog_propose_control(struct statelog *s, enum control_type type, struct bytes value);
+/* Records of a producer's transaction (offsets that are committed in one): the machine's apply sees the producer, and keeps them
+ * aside until the marker. */
+struct statelog_producer {
+    int64_t id;
+    int16_t epoch;
+};
+/* *error: the log refuses the producer, a kafka_error, with 0; nothing was applied. */
+int statelog_propose_transactional(struct statelog *s, struct statelog_producer producer, const struct statelog_entry *entries, int n,
+                                   int16_t *error);
+/* The marker that ends a transaction: CONTROL_COMMIT or CONTROL_ABORT, with marker_value_put's bytes. transaction_version: log_append's. *error: as
+ * above. */
+int statelog_propose_marker(struct statelog *s, struct statelog_producer producer, enum control_type type, struct bytes value,
+                            int16_t transaction_version, int16_t *error);
+struct log *statelog_log(const struct statelog *s); /* borrowed */
 /* `then` runs when everything applied so far is durable. */
 void statelog_after(struct statelog *s, struct statelog_wait *w, void (*then)(struct statelog_wait *, int));
 void statelog_wait_cancel(struct statelog_wait *w);
@@ -85,5 +99,8 @@ void statelog_proposal_value_end(struct statelog_proposal *p);
 struct statelog_entry statelog_proposal_entry(const struct statelog_proposal *p, int i);
 /* statelog_propose of all, in the order of items. 0 without an entry. The proposal stays its owner's. */
 int statelog_proposal_send(const struct statelog_proposal *p, struct statelog *s);
+/* statelog_propose_transactional of all. */
+int statelog_proposal_send_transactional(const struct statelog_proposal *p, struct statelog *s, struct statelog_producer producer,
+                                         int16_t *error);
 
 #endif

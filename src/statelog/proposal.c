@@ -82,6 +82,15 @@ struct statelog_entry statelog_proposal_entry(const struct statelog_proposal *p,
     };
 }
 
+static struct statelog_entry *all(const struct statelog_proposal *p)
+{
+    struct statelog_entry *entries = xcalloc((size_t)p->n, sizeof(*entries));
+
+    for (int i = 0; i < p->n; i++)
+        entries[i] = statelog_proposal_entry(p, i);
+    return entries;
+}
+
 int statelog_proposal_send(const struct statelog_proposal *p, struct statelog *s)
 {
     struct statelog_entry *entries;
@@ -89,10 +98,23 @@ int statelog_proposal_send(const struct statelog_proposal *p, struct statelog *s
 
     if (p->n == 0)
         return 0;
-    entries = xcalloc((size_t)p->n, sizeof(*entries));
-    for (int i = 0; i < p->n; i++)
-        entries[i] = statelog_proposal_entry(p, i);
+    entries = all(p);
     rc = statelog_propose(s, entries, p->n, NULL, NULL);
+    free(entries);
+    return rc;
+}
+
+int statelog_proposal_send_transactional(const struct statelog_proposal *p, struct statelog *s,
+                                         struct statelog_producer producer, int16_t *error)
+{
+    struct statelog_entry *entries;
+    int rc;
+
+    *error = KE_NONE;
+    if (p->n == 0)
+        return 0;
+    entries = all(p);
+    rc = statelog_propose_transactional(s, producer, entries, p->n, error);
     free(entries);
     return rc;
 }

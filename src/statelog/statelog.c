@@ -86,19 +86,33 @@ static int entries_for_batch(const struct statelog *s, const struct statelog_ent
     return count;
 }
 
+/* What all batches of one proposal have in common. */
+struct batch_kind {
+    int16_t attributes;
+    struct statelog_producer producer;
+    int16_t transaction_version; /* of markers */
+    int16_t *error;              /* where a producer that is refused is told; NULL: there is none */
+};
+#define KIND_PLAIN ((struct batch_kind){.producer = {NO_PRODUCER_ID, NO_PRODUCER_EPOCH}})
+
+/* CoordinatorRuntime gives the batches of a transaction the sequence 0; markers have none. */
 static struct batch_options batch_options(const struct statelog *s, int64_t base_offset,
-                                          int16_t attributes)
+                                          const struct batch_kind *kind)
 {
     struct batch_options o = BATCH_OPTIONS_NONE;
 
     o.base_offset = base_offset;
     o.leader_epoch = s->options.leader_epoch;
-    o.attributes = attributes;
+    o.attributes = kind->attributes;
+    o.producer_id = kind->producer.id;
+    o.producer_epoch = kind->producer.epoch;
+    if (kind->attributes == BATCH_TRANSACTIONAL)
+        o.base_sequence = 0;
     return o;
 }
 
 static int build(const struct statelog *s, const struct statelog_entry *entries, int n,
-                 int16_t attributes, int64_t now_ms, struct buf *out)
+                 const struct batch_kind *kind, int64_t now_ms, struct buf *out)
 {
     for (int done = 0; done < n;) {
         int count = entries_for_batch(s, entries + done, n - done);
@@ -107,7 +121,7 @@ static int build(const struct statelog *s, const struct statelog_entry *entries,
 
         if (count == 0)
             return E_LIMIT;
-        batch_begin(&bb, out, batch_options(s, s->end + done, attributes));
+        batch_begin(&bb, out, batch_options(s, s->end + done, kind));
         for (int i = done; i < done + count; i++)
             batch_add(&bb, now_ms, entries[i].key, entries[i].value, NULL, 0);
         rc = batch_end(&bb);
@@ -119,17 +133,25 @@ static int build(const struct statelog *s, const struct statelog_entry *entries,
 
 /* The log answers a refusal with a protocol error; from our own records it can only be a limit, or
  * a bug. */
-static int refused(const struct statelog *s, const struct log_append *a)
+static int refused(const struct statelog *s, const struct batch_kind *kind,
+                   const struct log_append *a)
 {
+    if (kind->error && a->error != KE_MESSAGE_TOO_LARGE && a->error != KE_RECORD_LIST_TOO_LARGE) {
+        *kind->error = a->error;
+        return E_INVALID;
+    }
     diag_error("%s-%d refused our own records: %s %s", log_topic(s->options.log),
                log_partition(s->options.log), kafka_error_name(a->error), a->reason.text);
     return a->error == KE_MESSAGE_TOO_LARGE || a->error == KE_RECORD_LIST_TOO_LARGE ? E_LIMIT
                                                                                     : E_INVALID;
 }
 
-static int append(struct statelog *s, const struct buf *batches, int n)
+static int append(struct statelog *s, const struct buf *batches, int n,
+                  const struct batch_kind *kind)
 {
-    struct log_append a = {.origin = s->options.origin, .n_bytes = batches->n};
+    struct log_append a = {.origin = s->options.origin,
+                           .n_bytes = batches->n,
+                           .transaction_version = kind->transaction_version};
     int rc;
 
     a.chunk = chunk_new(batches->n);
@@ -140,14 +162,14 @@ static int append(struct statelog *s, const struct buf *batches, int n)
     if (rc < 0)
         return rc;
     if (a.error)
-        return refused(s, &a);
+        return refused(s, kind, &a);
     ASSERT(a.base_offset == s->end);
     ASSERT(a.last_offset == s->end + n - 1);
     return 0;
 }
 
 static int propose(struct statelog *s, const struct statelog_entry *entries, int n,
-                   int16_t attributes)
+                   struct batch_kind kind)
 {
     int64_t now_ms = clock_wall(s->env->clock).ms, base = s->end;
     struct buf batches;
@@ -156,19 +178,20 @@ static int propose(struct statelog *s, const struct statelog_entry *entries, int
     ASSERT(!s->applying);
     ASSERT(log_end_offset(s->options.log) == s->end);
     buf_init(&batches);
-    rc = build(s, entries, n, attributes, now_ms, &batches);
+    rc = build(s, entries, n, &kind, now_ms, &batches);
     if (rc == 0)
-        rc = append(s, &batches, n);
+        rc = append(s, &batches, n, &kind);
     buf_release(&batches);
     for (int i = 0; rc == 0 && i < n; i++) {
         struct statelog_record r = {.key = entries[i].key,
                                     .value = entries[i].value,
                                     .offset = base + i,
                                     .timestamp_ms = now_ms,
-                                    .producer_id = NO_PRODUCER_ID,
-                                    .producer_epoch = NO_PRODUCER_EPOCH,
+                                    .producer_id = kind.producer.id,
+                                    .producer_epoch = kind.producer.epoch,
                                     .leader_epoch = s->options.leader_epoch,
-                                    .control = (attributes & BATCH_CONTROL) != 0};
+                                    .transactional = (kind.attributes & BATCH_TRANSACTIONAL) != 0,
+                                    .control = (kind.attributes & BATCH_CONTROL) != 0};
         statelog_apply_one(s, &r);
     }
     return rc;
@@ -182,7 +205,7 @@ int statelog_propose(struct statelog *s, const struct statelog_entry *entries, i
     ASSERT(n >= 0);
     ASSERT(IMPLIES(w, then));
     if (n > 0) {
-        int rc = propose(s, entries, n, 0);
+        int rc = propose(s, entries, n, KIND_PLAIN);
 
         if (rc < 0)
             return rc;
@@ -196,11 +219,59 @@ int statelog_propose_control(struct statelog *s, enum control_type type, struct 
 {
     uint8_t key[4];
     struct statelog_entry e = {.key = {.p = key, .n = sizeof(key)}, .value = value};
+    struct batch_kind kind = KIND_PLAIN;
 
     ASSERT_CORE();
     ASSERT(s->magic == STATELOG_MAGIC);
     control_key_put(key, type);
-    return propose(s, &e, 1, BATCH_CONTROL);
+    kind.attributes = BATCH_CONTROL;
+    return propose(s, &e, 1, kind);
+}
+
+/* ---- transactions */
+
+static int propose_in_txn(struct statelog *s, const struct statelog_entry *entries, int n,
+                          const struct batch_kind *kind)
+{
+    int rc;
+
+    ASSERT_CORE();
+    ASSERT(s->magic == STATELOG_MAGIC);
+    ASSERT(kind->producer.id >= 0);
+    ASSERT(n > 0);
+    *kind->error = KE_NONE;
+    rc = propose(s, entries, n, *kind);
+    return *kind->error ? 0 : rc;
+}
+
+int statelog_propose_transactional(struct statelog *s, struct statelog_producer producer,
+                                   const struct statelog_entry *entries, int n, int16_t *error)
+{
+    struct batch_kind kind = {
+        .attributes = BATCH_TRANSACTIONAL, .producer = producer, .error = error};
+
+    return propose_in_txn(s, entries, n, &kind);
+}
+
+int statelog_propose_marker(struct statelog *s, struct statelog_producer producer,
+                            enum control_type type, struct bytes value, int16_t transaction_version,
+                            int16_t *error)
+{
+    uint8_t key[4];
+    struct statelog_entry e = {.key = {.p = key, .n = sizeof(key)}, .value = value};
+    struct batch_kind kind = {.attributes = BATCH_TRANSACTIONAL | BATCH_CONTROL,
+                              .producer = producer,
+                              .transaction_version = transaction_version,
+                              .error = error};
+
+    ASSERT(type == CONTROL_COMMIT || type == CONTROL_ABORT);
+    control_key_put(key, type);
+    return propose_in_txn(s, &e, 1, &kind);
+}
+
+struct log *statelog_log(const struct statelog *s)
+{
+    return s->options.log;
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
