@@ -65,6 +65,9 @@ void groupm_leave(struct groupm *g, const struct leave_group_request *rq, int16_
                   struct leave_group_response *rsp, struct group_call *call);
 void groupm_offset_commit(struct groupm *g, const struct group_client *who, const struct offset_commit_request *rq,
                           int16_t version, struct offset_commit_response *rsp, struct group_call *call);
+/* In a producer's transaction, which has the group's partition already: seen when it is committed. */
+void groupm_txn_offset_commit(struct groupm *g, const struct txn_offset_commit_request *rq, int16_t version,
+                              struct txn_offset_commit_response *rsp, struct group_call *call);
 void groupm_offset_fetch(struct groupm *g, const struct offset_fetch_request *rq, int16_t version,
                          struct offset_fetch_response *rsp, struct group_call *call);
 /* Which topics a client may see, of those that its regular expression matches. */

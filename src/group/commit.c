@@ -7,27 +7,21 @@
  *             when durable.
  * Failures:   what the group refuses is the error of every partition that was fine so far.
  */
-#include "consumer.h"
+#include "commit.h"
 
 typedef struct offset_commit_request_topics commit_topic;
 typedef struct offset_commit_request_topics_partitions commit_part;
 typedef struct offset_commit_response_topics commit_topic_row;
 
-struct commit {
-    struct groupm *m;
-    struct group_shard *s;
-    struct group *g; /* NULL: a simple group that does not exist yet */
-    const struct cg_member *cg_member; /* of a consumer group: who commits; NULL: nobody in it */
-    const struct offset_commit_request *rq;
-    struct offset_commit_response *rsp;
-    struct statelog_proposal p;
-    struct str *names; /* by topic; null: unknown */
-    int64_t now_ms, expire_ms;
-};
-
 /* ---- who may commit: ClassicGroup.validateOffsetCommit */
 
-static int16_t commit_allowed(struct group *g, const struct offset_commit_request *rq,
+static bool names_nobody(const struct offset_commit_request *rq)
+{
+    return rq->generation_id_or_member_epoch < 0 && rq->member_id.n == 0 &&
+           !rq->group_instance_id.p;
+}
+
+static int16_t commit_allowed(struct group *g, const struct offset_commit_request *rq, bool in_txn,
                               struct member **m)
 {
     int32_t generation = rq->generation_id_or_member_epoch;
@@ -36,14 +30,14 @@ static int16_t commit_allowed(struct group *g, const struct offset_commit_reques
     *m = NULL;
     if (generation < 0 && g->state == GROUP_EMPTY)
         return KE_NONE; /* an administrator, or a consumer that assigns itself */
-    if (generation < 0 && rq->member_id.n == 0 && !rq->group_instance_id.p)
-        return KE_UNKNOWN_MEMBER_ID;
+    if (names_nobody(rq))
+        return in_txn ? KE_NONE : KE_UNKNOWN_MEMBER_ID; /* a producer need not say who consumes */
     error = member_check(g, rq->member_id, rq->group_instance_id, m);
     if (error)
         return error;
     if (generation != g->generation)
         return KE_ILLEGAL_GENERATION;
-    return g->state == GROUP_COMPLETING ? KE_REBALANCE_IN_PROGRESS : KE_NONE;
+    return !in_txn && g->state == GROUP_COMPLETING ? KE_REBALANCE_IN_PROGRESS : KE_NONE;
 }
 
 static int16_t commit_check(struct commit *c, int16_t version)
@@ -59,9 +53,12 @@ static int16_t commit_check(struct commit *c, int16_t version)
         return KE_NONE;
     if (!c->g)
         return version >= 9 ? KE_GROUP_ID_NOT_FOUND : KE_ILLEGAL_GENERATION;
+    if (c->g->consumer && c->producer && names_nobody(c->rq))
+        return KE_NONE;
     if (c->g->consumer)
-        return cg_commit_allowed(c->g, c->rq, version, &c->cg_member);
-    error = commit_allowed(c->g, c->rq, &member);
+        return cg_commit_allowed(c->g, c->rq, c->producer ? COMMIT_VERSION_KIP_848 : version,
+                                 &c->cg_member);
+    error = commit_allowed(c->g, c->rq, c->producer != NULL, &member);
     if (!error && member)
         session_touch(member); /* a commit is a sign of life */
     return error;
@@ -205,32 +202,51 @@ static int64_t expire_ms(int64_t now_ms, int64_t retention_ms)
     return retention_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + retention_ms;
 }
 
+static int16_t commit_send(struct commit *c)
+{
+    int16_t error;
+    int rc;
+
+    if (c->p.n == 0 || !c->producer)
+        return proposal_error(proposal_send(&c->p, c->s));
+    error = shard_log(c->s);
+    if (error)
+        return error;
+    rc = statelog_proposal_send_transactional(&c->p, c->s->log, *c->producer, &error);
+    return error ? error : proposal_error(rc);
+}
+
+void commit_run(struct commit *c, int16_t version, struct arena *arena)
+{
+    int64_t n_fine = commit_rows(c, version, arena);
+    int16_t error;
+
+    ASSERT_CORE();
+    if (n_fine == 0) {
+        commit_drop_empty(c->rsp);
+        return;
+    }
+    c->expire_ms = expire_ms(c->now_ms, c->rq->retention_time_ms);
+    statelog_proposal_init(&c->p);
+    error = commit_check(c, version);
+    if (!error)
+        error = commit_epochs_check(c);
+    if (!error) {
+        commit_propose(c);
+        error = commit_send(c);
+    }
+    if (error)
+        commit_fail(c, error);
+    commit_drop_empty(c->rsp);
+    statelog_proposal_release(&c->p);
+}
+
 void groupm_offset_commit(struct groupm *m, const struct group_client *who,
                           const struct offset_commit_request *rq, int16_t version,
                           struct offset_commit_response *rsp, struct group_call *call)
 {
     struct commit c = {.m = m, .rq = rq, .rsp = rsp, .now_ms = groupm_now_ms(m)};
-    int64_t n_fine = commit_rows(&c, version, call->arena);
-    int16_t error;
 
-    ASSERT_CORE();
-    if (n_fine == 0) {
-        commit_drop_empty(rsp);
-        call_end_now(call, 0);
-        return;
-    }
-    c.expire_ms = expire_ms(c.now_ms, rq->retention_time_ms);
-    statelog_proposal_init(&c.p);
-    error = commit_check(&c, version);
-    if (!error)
-        error = commit_epochs_check(&c);
-    if (!error) {
-        commit_propose(&c);
-        error = proposal_error(proposal_send(&c.p, c.s));
-    }
-    if (error)
-        commit_fail(&c, error);
-    commit_drop_empty(rsp);
-    statelog_proposal_release(&c.p);
+    commit_run(&c, version, call->arena);
     call_end(c.s, call);
 }
