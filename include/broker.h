@@ -15,6 +15,7 @@
 #include "quota.h"
 #include "security.h"
 #include "sys.h"
+#include "txn.h"
 
 struct broker {
     struct env *env;
@@ -26,6 +27,9 @@ struct broker {
     struct groupm *groups;
     struct statelog **offset_shards; /* by partition of __consumer_offsets; NULL until opened */
     int32_t n_offset_shards;
+    struct txnm *txns;
+    struct statelog **txn_shards; /* by partition of __transaction_state; NULL until opened */
+    int32_t n_txn_shards;
     uint32_t n_shard_errors; /* coordinators.c: requests for shards that cannot be opened */
     struct mono shard_errors_quiet_until;
     struct security *security;
@@ -45,7 +49,7 @@ struct broker_options {
     const struct meta_endpoint *endpoints; /* what this broker registers as its addresses */
     int n_endpoints;
 };
-/* Opens the log directories, recovers after an unclean stop, loads metadata and groups. One clear line in msg on failure. */
+/* Opens the log directories, recovers after an unclean stop, loads metadata, groups and transactions. One clear line in msg on failure. */
 int broker_start(struct env *env, const struct broker_options *options, struct broker **out, struct errmsg *msg);
 /* The end of a turn. */
 void broker_turn(struct broker *b);
@@ -63,6 +67,12 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
 int broker_dir_of(const struct broker *b, struct uuid id);
 /* The topic __consumer_offsets, made when it is missing; its partition count, 0 when it cannot be made now. */
 int32_t broker_offsets_topic(struct broker *b);
+/* The topic __transaction_state, made when it is missing; its partition count, 0 when it cannot be made now. */
+int32_t broker_transactions_topic(struct broker *b);
+/* Appends the marker that ends a producer's transaction in a partition. 0, and *log is where it is, to be waited for up to *end; or
+ * *log is NULL and *error a kafka_error that the partition, or that it is unknown, is to blame for. E_*: it could not be written. */
+int broker_write_marker(struct broker *b, struct str topic, int32_t partition, const struct txn_marker *marker,
+                        struct log **log, int64_t *end, int16_t *error);
 /* The next producer id; 0 or E_*. Its block may not be durable yet: reply after meta_after. */
 int broker_producer_id(struct broker *b, int64_t *producer_id);
 /* A hash over topics, their settings, what their partitions hold, and groups, in a defined order: the same before a clean stop and after

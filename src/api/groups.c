@@ -67,13 +67,13 @@ static struct coordinator find_coordinator(struct request *rq, int8_t type, stru
 {
     if (type == COORDINATOR_GROUP && !group_request_allowed(rq, ACL_DESCRIBE, key))
         return (struct coordinator){KE_GROUP_AUTHORIZATION_FAILED, no_message};
-    if (type == COORDINATOR_TRANSACTION)
-        /* Transactions are not served yet: the one error that every client takes as final. */
-        return (struct coordinator){KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-                                    STR("This broker does not serve transactions")};
-    if (type != COORDINATOR_GROUP)
+    if (type == COORDINATOR_TRANSACTION &&
+        !request_allowed(rq, ACL_DESCRIBE, RESOURCE_TRANSACTIONAL_ID, key))
+        return (struct coordinator){KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, no_message};
+    if (type != COORDINATOR_GROUP && type != COORDINATOR_TRANSACTION)
         return (struct coordinator){KE_INVALID_REQUEST, no_message};
-    if (broker_offsets_topic(rq->broker) == 0)
+    if ((type == COORDINATOR_GROUP ? broker_offsets_topic(rq->broker)
+                                   : broker_transactions_topic(rq->broker)) == 0)
         return (struct coordinator){KE_COORDINATOR_NOT_AVAILABLE, no_message};
     return (struct coordinator){KE_NONE, no_message};
 }
@@ -121,7 +121,7 @@ void api_find_coordinator_handle(struct request *rq)
         rsp->host = c.error ? STR("") : request_advertised_host(rq);
         rsp->port = c.error ? -1 : request_advertised_port(rq);
     }
-    request_reply_after_meta(rq); /* the topic of offsets may just have been made */
+    request_reply_after_meta(rq); /* the coordinator's topic may just have been made */
 }
 
 /* ---- members */

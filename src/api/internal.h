@@ -124,7 +124,6 @@ void api_update_features_handle(struct request *rq);
 void api_unregister_broker_handle(struct request *rq);
 /* produce.c */
 void api_produce_handle(struct request *rq);
-void api_init_producer_id_handle(struct request *rq);
 /* fetch.c, fetch_session.c */
 void api_fetch_handle(struct request *rq);
 /* describe_producers.c */
@@ -147,5 +146,14 @@ void api_consumer_group_describe_handle(struct request *rq);
 void api_offset_commit_handle(struct request *rq);
 void api_offset_fetch_handle(struct request *rq);
 void api_offset_delete_handle(struct request *rq);
+/* transactions.c, add_partitions_to_txn.c, txn_offsets.c */
+void api_init_producer_id_handle(struct request *rq);
+void api_add_partitions_to_txn_handle(struct request *rq);
+void api_add_offsets_to_txn_handle(struct request *rq);
+void api_end_txn_handle(struct request *rq);
+void api_write_txn_markers_handle(struct request *rq);
+void api_txn_offset_commit_handle(struct request *rq);
+void api_describe_transactions_handle(struct request *rq);
+void api_list_transactions_handle(struct request *rq);
 
 #endif

@@ -1,4 +1,4 @@
-/* Produce and InitProducerId.
+/* Produce.
  *
  * Owner: struct produce, in the request's arena; core thread.
  *
@@ -260,33 +260,4 @@ void api_produce_handle(struct request *rq)
     else
         timer_set(&rq->broker->env->timers, &p->timeout,
                   mono_after_ms(rq->received, MAX(body->timeout_ms, 0)));
-}
-
-/* Without a transactional id a new producer id is handed out, whatever else the request says
- * (TransactionCoordinator). */
-void api_init_producer_id_handle(struct request *rq)
-{
-    const struct init_producer_id_request *body = rq->body;
-    struct init_producer_id_response *rsp = rq->response;
-    int rc;
-
-    rsp->producer_id = -1;
-    rsp->producer_epoch = -1;
-    if (body->transactional_id.p && body->transactional_id.n == 0) {
-        rsp->error_code = KE_INVALID_REQUEST;
-    } else if (body->transactional_id.p) {
-        /* Transactions are not served: the one error that every client takes as final. */
-        rsp->error_code =
-            request_allowed(rq, ACL_WRITE, RESOURCE_TRANSACTIONAL_ID, body->transactional_id)
-                ? KE_UNSUPPORTED_VERSION
-                : KE_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    } else if (!request_allowed(rq, ACL_IDEMPOTENT_WRITE, RESOURCE_CLUSTER,
-                                CLUSTER_RESOURCE_NAME)) {
-        rsp->error_code = KE_CLUSTER_AUTHORIZATION_FAILED;
-    } else {
-        rc = broker_producer_id(rq->broker, &rsp->producer_id);
-        rsp->error_code = rc < 0 ? KE_COORDINATOR_NOT_AVAILABLE : KE_NONE;
-        rsp->producer_epoch = rc < 0 ? -1 : 0;
-    }
-    request_reply_after_meta(rq);
 }

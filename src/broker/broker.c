@@ -3,7 +3,8 @@
  * Owner: struct broker, core thread.
  *
  * Start:      log directories (locks, journal replay) -> metadata replayed -> strays set aside ->
- *             after an unclean stop all logs recovered -> groups replayed. Then it serves.
+ *             after an unclean stop all logs recovered -> groups and transactions replayed. Then it
+ *             serves.
  * Turn:       due timers, then the logs' turn: waits fire, replies are made, the next commit
  *             starts.
  * Stop:       long polls are answered, everything is flushed; when nothing is in work and the lanes
@@ -107,7 +108,10 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
         goto out;
     }
     b->groups = broker_groups_new(b);
+    b->txns = broker_txns_new(b);
     rc = broker_groups_load(b, msg);
+    if (rc == 0)
+        rc = broker_txns_load(b, msg);
     if (rc < 0)
         goto out;
     b->cleaner = broker_cleaner_new(b);
@@ -138,6 +142,7 @@ void broker_stop(struct broker *b)
 {
     b->stopping = true;
     groupm_stop(b->groups);
+    txnm_stop(b->txns);
     cleaner_stop(b->cleaner);
     logm_flush_all(b->logm);
 }
@@ -155,6 +160,8 @@ void broker_free(struct broker *b, bool clean)
     if (b->api_free)
         b->api_free(b->api);
     cleaner_free(b->cleaner);
+    txnm_free(b->txns);
+    broker_txns_close(b);
     broker_groups_close(b);
     if (b->groups)
         groupm_free(b->groups);

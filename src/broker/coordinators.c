@@ -60,14 +60,14 @@ static int32_t group_n_shards(void *arg)
     return broker_offsets_topic(arg);
 }
 
-/* Every request of its groups comes here: one line a minute is enough for all shards. */
-static void tell_shard(struct broker *b, int32_t shard, const struct errmsg *msg)
+/* Every request of its groups or transactional ids comes here: one line a minute is enough for all shards. */
+void broker_tell_shard(struct broker *b, const char *topic, int32_t shard, const struct errmsg *msg)
 {
     struct mono now = clock_mono(b->env->clock);
 
     if (b->n_shard_errors++ > 0 && now.ns < b->shard_errors_quiet_until.ns)
         return;
-    diag_error("cannot open %s-%d: %s (%u requests of groups refused so far)", OFFSETS_TOPIC, shard,
+    diag_error("cannot open %s-%d: %s (%u requests of coordinators refused so far)", topic, shard,
                msg->text, b->n_shard_errors);
     b->shard_errors_quiet_until = mono_after_ms(now, SHARD_ERROR_EVERY_MS);
 }
@@ -82,11 +82,16 @@ static int16_t group_shard_get(void *arg, int32_t shard, struct statelog **out)
     if (b->stopping || !t || shard >= b->n_offset_shards)
         return KE_COORDINATOR_NOT_AVAILABLE;
     if (!b->offset_shards[shard] && shard_open(b, t, shard, &msg) < 0) {
-        tell_shard(b, shard, &msg);
+        broker_tell_shard(b, OFFSETS_TOPIC, shard, &msg);
         return KE_COORDINATOR_NOT_AVAILABLE;
     }
     *out = b->offset_shards[shard];
     return KE_NONE;
+}
+
+int16_t broker_offset_shard(struct broker *b, int32_t shard, struct statelog **out)
+{
+    return group_shard_get(b, shard, out);
 }
 
 static struct str topic_name(void *arg, struct uuid id)

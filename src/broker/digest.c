@@ -3,7 +3,7 @@
  * Owner: struct broker, core thread.
  *
  * In this order: topics by name with their ids, settings and partitions; of each partition that was ever
- * written to, where its log begins and ends, its epochs and its producers; then groups. What a process has for itself (sessions, the
+ * written to, where its log begins and ends, its epochs and its producers; then groups and transactions. What a process has for itself (sessions, the
  * block of producer ids in use) is not in it.
  */
 #include "parts.h"
@@ -66,5 +66,6 @@ uint64_t broker_digest(struct broker *b)
             add_partition(&h, b, t, p);
     }
     add_int(&h, (int64_t)groupm_digest(b->groups));
+    add_int(&h, (int64_t)txnm_digest(b->txns));
     return h;
 }
