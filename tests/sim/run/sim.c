@@ -43,6 +43,8 @@ static void drain(struct world *w)
     trouble_end(w);
     if (host_is_dead(w) || host_any_offline(w))
         trouble_recover(w);
+    for (int i = 0; i < w->n_actors; i++) /* now and then one thinks for minutes */
+        w->actors[i]->next_ns = MIN(w->actors[i]->next_ns, world_now(w) + MINUTE_NS / 2);
     run_until(w, world_now(w) + 2 * MINUTE_NS, all_idle);
     links_check(w);
     for (int i = 0; i < w->n_actors; i++)
