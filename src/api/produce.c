@@ -2,14 +2,14 @@
  *
  * Owner: struct produce, in the request's arena; core thread.
  *
- * Happy path: for each partition: authorize -> find -> log_append (checks, offsets, page cache) ->
- *             acks=all waits until the log says durable -> when the last one is, reply. acks=1
- *             replies at once, acks=0 never.
+ * Happy path: for each partition: authorize -> find -> the coordinator, for a transaction (produce_txn.c)
+ *             -> log_append (checks, offsets, page cache) -> acks=all waits until the log says
+ *             durable -> when the last one is, reply. acks=1 replies at once, acks=0 never.
  * Failures:   what a batch did wrong is its partition's error; the others go on. A flush that
  *             failed closes the connection without an answer: "maybe written" has no other truthful
  *             one. acks=0 with an error closes too, as in Kafka.
  */
-#include "internal.h"
+#include "produce.h"
 
 struct produce_part {
     struct log_wait wait;
@@ -23,6 +23,8 @@ struct produce {
     int32_t n_waiting;
     int32_t n_errors;
     struct timer timeout;
+    struct produce_txn txn;
+    struct statelog_wait noted; /* for what the coordinator has noted; counts in n_waiting */
     bool maybe_written; /* an error that leaves open whether the bytes stay */
 };
 
@@ -90,13 +92,27 @@ static int16_t part_allowed(struct produce *p, const struct meta_topic *t, int32
         return KE_INVALID_RECORD;
     if (p->rq->version < 7 && (records->p[22] & BATCH_CODEC_MASK) == CODEC_ZSTD)
         return KE_UNSUPPORTED_COMPRESSION_TYPE; /* KIP-110 */
-    if (records->p[22] & BATCH_TRANSACTIONAL)
-        return KE_INVALID_TXN_STATE;
     return KE_NONE;
 }
 
 static void produce_timed_out(struct timer *t);
 static void part_durable(struct log_wait *w, int rc);
+
+/* Whether a batch of a transaction may be appended. */
+static bool part_verify(struct produce *p, struct log *log, const struct wire_records *records,
+                        part_response *rsp, struct log_append *a)
+{
+    struct batch b;
+    int16_t error;
+
+    if (!produce_txn_has(records, &b))
+        return true;
+    error = produce_txn_verify(&p->txn, log, &b, &rsp->error_message);
+    a->verified = error == KE_NONE;
+    if (error)
+        part_error(p, rsp, error);
+    return a->verified;
+}
 
 static void part_append(struct produce *p, struct meta_topic *t, int32_t partition,
                         const struct wire_records *records, part_response *rsp)
@@ -110,6 +126,8 @@ static void part_append(struct produce *p, struct meta_topic *t, int32_t partiti
     struct log *log;
     int rc = broker_log(p->rq->broker, t, partition, true, &log);
 
+    if (rc == 0 && !part_verify(p, log, records, rsp, &a))
+        return;
     if (rc == 0)
         rc = log_append(log, &a);
     else if (rc != E_OFFLINE)
@@ -159,10 +177,12 @@ static void produce_topic(struct produce *p, const struct produce_request_topic_
     for (int32_t i = 0; i < td->n_partition_data; i++) {
         const struct produce_request_topic_data_partition_data *pd = &td->partition_data[i];
         part_response *part = &rsp->partition_responses[i];
-        int16_t error = topic_error;
+        int16_t error = p->txn.error ? p->txn.error : topic_error;
 
         produce_response_responses_partition_responses_init(part);
         part->index = pd->index;
+        if (p->txn.error)
+            part->error_message = p->txn.why;
         if (!error)
             error = part_allowed(p, t, pd->index, &pd->records);
         if (error)
@@ -222,7 +242,22 @@ static void produce_timed_out(struct timer *t)
         part_error(p, part->rsp, KE_REQUEST_TIMED_OUT);
         p->n_waiting--;
     }
+    if (p->n_waiting > 0) { /* the coordinator's note; what was written without it has no truthful answer */
+        statelog_wait_cancel(&p->noted);
+        p->maybe_written = true;
+        p->n_waiting--;
+    }
     produce_finish(p);
+}
+
+static void noted_durable(struct statelog_wait *w, int rc)
+{
+    struct produce *p = CONTAINER_OF(w, struct produce, noted);
+
+    ASSERT(p->n_waiting > 0);
+    p->maybe_written |= rc < 0;
+    if (--p->n_waiting == 0)
+        produce_finish(p);
 }
 
 static int32_t count_partitions(const struct produce_request *body, size_t *n_bytes)
@@ -246,6 +281,7 @@ void api_produce_handle(struct request *rq)
     size_t n_bytes;
 
     p->rq = rq;
+    produce_txn_begin(&p->txn, rq);
     p->n_parts_max = count_partitions(body, &n_bytes);
     p->parts = arena_array(&rq->arena, (size_t)p->n_parts_max, sizeof(*p->parts));
     timer_init(&p->timeout, produce_timed_out);
@@ -253,6 +289,10 @@ void api_produce_handle(struct request *rq)
     rsp->responses = arena_array(&rq->arena, (size_t)body->n_topic_data, sizeof(*rsp->responses));
     for (int32_t i = 0; i < body->n_topic_data; i++)
         produce_topic(p, &body->topic_data[i], &rsp->responses[i]);
+    if (p->txn.noted) {
+        p->n_waiting++;
+        statelog_after(p->txn.noted, &p->noted, noted_durable);
+    }
     rq->throttle_ms = quota_charge(rq->broker->quota, QUOTA_PRODUCE, rq->conn->principal.name,
                                    rq->header.client_id, (double)n_bytes, rq->received);
     if (p->n_waiting == 0)
