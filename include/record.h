@@ -144,7 +144,7 @@ enum control_type {
 /* The key of a control record: i16 version 0, i16 type. */
 void control_key_put(uint8_t key[4], enum control_type type);
 int control_key_get(struct bytes key, int16_t *type); /* E_CORRUPT */
-/* The value of a COMMIT or ABORT marker: i16 version 0, i32 coordinator epoch (EndTransactionMarker). */
+/* The value of a COMMIT or ABORT marker: i16 version 0, i32 coordinator epoch, any (EndTransactionMarker). */
 #define MARKER_VALUE_BYTES 6
 void marker_value_put(uint8_t value[MARKER_VALUE_BYTES], int32_t coordinator_epoch);
 int marker_value_get(struct bytes value, int32_t *coordinator_epoch); /* E_CORRUPT */

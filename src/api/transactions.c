@@ -211,10 +211,14 @@ static void write_one(struct markers *m, const struct write_txn_markers_request_
                                 .coordinator_epoch = row->coordinator_epoch,
                                 .committed = row->transaction_result,
                                 .transaction_version = row->transaction_version};
-    struct log *log;
+    struct log *log = NULL;
     int64_t end = 0;
-    int rc = broker_write_marker(m->rq->broker, topic, partition, &marker, &log, &end, error);
+    int rc = 0;
 
+    if (row->producer_id < 0 || row->producer_epoch < 0)
+        *error = KE_UNKNOWN_SERVER_ERROR; /* what Kafka makes of it */
+    else
+        rc = broker_write_marker(m->rq->broker, topic, partition, &marker, &log, &end, error);
     if (rc < 0)
         *error = (int16_t)err_kafka(rc);
     if (rc == 0 && log) {

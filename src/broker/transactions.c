@@ -205,6 +205,10 @@ int broker_write_marker(struct broker *b, struct str topic, int32_t partition,
         *error = KE_UNKNOWN_TOPIC_OR_PARTITION;
         return 0;
     }
+    if (strcmp(t->name, TRANSACTION_TOPIC) == 0) { /* the coordinator's own: nobody writes to it in a transaction */
+        *error = KE_INVALID_TOPIC_EXCEPTION;
+        return 0;
+    }
     if (strcmp(t->name, OFFSETS_TOPIC) == 0)
         rc = write_to_group(b, partition, marker, log, error);
     else

@@ -33,7 +33,6 @@ int control_key_get(struct bytes key, int16_t *type)
 
 void marker_value_put(uint8_t value[MARKER_VALUE_BYTES], int32_t coordinator_epoch)
 {
-    ASSERT(coordinator_epoch >= 0);
     put_be16(value, MARKER_VERSION);
     put_be32(value + 2, (uint32_t)coordinator_epoch);
 }
