@@ -291,6 +291,10 @@ struct log_aborted_list {
     uint32_t n, cap;
 };
 void log_aborted_list_release(struct log_aborted_list *a);
+void log_aborted_list_add(struct log_aborted_list *out, const struct log_aborted *a);
+/* An entry of a .txnindex. */
+#define LOG_ABORTED_BYTES 34
+void log_aborted_encode(const struct log_aborted *a, uint8_t out[LOG_ABORTED_BYTES]);
 /* Adds the aborted transactions that a READ_COMMITTED reader of what log_read has just given must know: it drops their records.
  * Some may lie behind it (LocalLog.addAbortedTransactions). E_*: an index could not be read. */
 int log_aborted_of_read(struct log *l, const struct log_read *r, struct log_aborted_list *out);

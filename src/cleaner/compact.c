@@ -180,6 +180,20 @@ static bool open_source(struct worker *w, int i, const struct log_segment *s)
     return true;
 }
 
+/* Tells `txns` what was aborted in [from, until); false: an index could not be read, and the worker has given up. */
+static bool tell_aborted(struct worker *w, struct cleaned_txns *txns, int64_t from, int64_t until)
+{
+    struct log_aborted_list aborted = {0};
+    int rc = log_aborted_between(w->log, from, until, &aborted);
+
+    if (rc == 0)
+        cleaned_txns_add(txns, &aborted);
+    log_aborted_list_release(&aborted);
+    if (rc < 0)
+        worker_failed(w, rc);
+    return rc == 0;
+}
+
 /* ---- build ---------------------------------------------------------------------------------- */
 
 static void build_ended(struct worker *w)
@@ -269,21 +283,14 @@ static char *source_path(const struct log *l, int64_t base_offset, const char *s
     return path;
 }
 
-/* What the last step needs to know of the group's files beside their records. */
-static int name_sources(struct worker *w)
+/* Whose time of change the output gets. */
+static int name_newest(struct worker *w)
 {
-    struct pass *p = &w->pass;
-    int rc = 0;
+    struct log_segment s;
+    int rc = log_segment_get(w->log, w->last_filled, &s);
 
-    p->txn_paths = xcalloc((size_t)w->group_n, sizeof(*p->txn_paths));
-    for (int i = 0; rc == 0 && i < w->group_n; i++) {
-        struct log_segment s;
-
-        rc = log_segment_get(w->log, w->i + i, &s);
-        p->txn_paths[p->n_txn_paths++] = source_path(w->log, s.base_offset, ".txnindex");
-        if (w->i + i == w->last_filled)
-            p->mtime_of = source_path(w->log, s.base_offset, ".log");
-    }
+    if (rc == 0)
+        w->pass.mtime_of = source_path(w->log, s.base_offset, ".log");
     return rc;
 }
 
@@ -313,7 +320,7 @@ static void group_begin(struct worker *w)
     p->index_interval = log_config(w->log)->index_interval_bytes;
     w->at = w->i;
     w->state = WORKER_COPY;
-    rc = name_sources(w);
+    rc = name_newest(w);
     if (rc < 0)
         worker_failed(w, rc);
     else
@@ -344,7 +351,7 @@ static void copy_next(struct worker *w)
             worker_failed(w, rc);
             return;
         }
-        if (!open_source(w, w->at, &s))
+        if (!open_source(w, w->at, &s) || !tell_aborted(w, &p->filter.txns, s.base_offset, s.end_offset))
             return;
         p->keep_last = w->at == w->last_filled;
     }
@@ -431,7 +438,8 @@ void compact_begin(struct worker *w, const struct cleanable *k)
     w->source_total = w->out_total = 0;
     w->begun = clock_mono(c->env->clock);
     c->n_busy++;
-    worker_next(w);
+    if (tell_aborted(w, &p->build_txns, k->first_dirty, MAX(k->first_dirty, k->end)))
+        worker_next(w);
 }
 
 struct worker *compact_idle_worker(struct cleaner *c)

@@ -1,16 +1,17 @@
-/* Which records of a batch stay, and the batch that is left (Cleaner.shouldRetainRecord, MemoryRecords.filterTo).
+/* Which records of a batch stay, and the batch that is left (Cleaner.cleanInto, shouldRetainRecord, MemoryRecords.filterTo).
  *
  * Owner: a job of the cleaner; pure but for its scratch.
  *
  *   a record stays   past what the map knows; or it is the last of its key, and has a value, or its tombstone's time has not come
  *   a tombstone      the first pass that keeps it sets the batch's delete horizon, now + delete.retention.ms; a pass at or
  *                    after the horizon drops it. The horizon is kept as the base timestamp (KIP-534)
- *   an empty batch   stays as its header when it holds the last sequence of a producer, or when its file must not end earlier
+ *   aborted records  go at once, whether the map knows of them or not; they supersede nothing
+ *   a marker         stays while a batch of its transaction was met. The first pass that met none sets the batch's delete
+ *                    horizon; a pass at or after it drops the marker
+ *   an empty batch   stays as its header when it holds the last sequence of a producer (or, where that wrote nothing since, the
+ *                    marker with its epoch), or when its file must not end earlier
  *
  * Invariant:  offsets, the first and last offset of a batch, producer id, epoch, sequence, leader epoch and codec stay.
- *
- * Transactions have their place here, and no rules of their own yet (CleanedTransactionMetadata): control batches stay as they are; records
- * of a transaction supersede nothing, since they may have been aborted, but may be superseded.
  */
 #include "filter.h"
 
@@ -29,14 +30,10 @@ void filter_release(struct filter *f)
 {
     buf_release(&f->records);
     buf_release(&f->body);
+    cleaned_txns_release(&f->txns);
     free(f->kept);
     f->kept = NULL;
     f->n_kept = f->cap_kept = 0;
-}
-
-static bool is_special(const struct batch *b)
-{
-    return b->attributes & (BATCH_CONTROL | BATCH_TRANSACTIONAL);
 }
 
 int filter_add_keys(struct offset_map *map, const uint8_t *p, const struct batch *b, int64_t from, struct buf *scratch,
@@ -46,9 +43,8 @@ int filter_add_keys(struct offset_map *map, const uint8_t *p, const struct batch
     struct record r;
     int rc;
 
+    ASSERT(!(b->attributes & BATCH_CONTROL));
     *fits = true;
-    if (is_special(b))
-        return 0;
     rc = record_iter_init(&it, p, b, FILTER_BATCH_BYTES_MAX, scratch);
     while (rc >= 0 && *fits && (rc = record_iter_next(&it, &r)) > 0) {
         if (r.key.p && r.offset >= from)
@@ -66,7 +62,7 @@ static bool horizon_passed(const struct filter *f, const struct batch *b)
 
 static bool stays(const struct filter *f, const struct batch *b, const struct record *r)
 {
-    if (r->offset > f->latest)
+    if (r->offset > f->latest || (b->attributes & BATCH_CONTROL))
         return true;
     if (!r->key.p)
         return false;
@@ -109,7 +105,7 @@ static int choose(struct filter *f, const uint8_t *p, const struct batch *b, boo
 
 /* ---- what is left --------------------------------------------------------------------------- */
 
-/* Cleaner.isBatchLastRecordOfProducer */
+/* What a start must find of a producer that is known: its last sequence, or its epoch. */
 static bool is_last_of_producer(const struct filter *f, const struct batch *b)
 {
     uint32_t low = 0, high = f->n_producers;
@@ -122,40 +118,36 @@ static bool is_last_of_producer(const struct filter *f, const struct batch *b)
         else
             high = middle;
     }
-    return b->producer_id >= 0 && low < f->n_producers && f->producers[low].producer_id == b->producer_id &&
-           f->producers[low].last_offset == batch_last_offset(b);
+    if (b->producer_id < 0 || low == f->n_producers || f->producers[low].producer_id != b->producer_id)
+        return false;
+    if (f->producers[low].last_offset >= 0)
+        return f->producers[low].last_offset == batch_last_offset(b);
+    return (b->attributes & BATCH_CONTROL) && f->producers[low].epoch == b->producer_epoch;
 }
 
-/* A record with another distance to the base timestamp. */
-static void put_moved(struct buf *out, const struct kept *k, int64_t by_ms)
+/* A record whose distance to the base timestamp may be another. */
+static void put_record(struct buf *out, const struct kept *k, int64_t base_ms)
 {
     const uint8_t *at = k->p, *end = k->p + k->n;
     uint8_t delta[VARLONG_BYTES_MAX], length[VARINT_BYTES_MAX];
-    int64_t delta_ms = 0;
+    int64_t was_ms = 0, delta_ms = (int64_t)((uint64_t)k->timestamp_ms - (uint64_t)base_ms);
     int32_t n = 0;
     size_t n_delta, rest;
     uint8_t attributes;
 
     at += varint_get(at, end, &n);
     attributes = *at++;
-    at += varlong_get(at, end, &delta_ms);
+    at += varlong_get(at, end, &was_ms);
+    if (was_ms == delta_ms) {
+        buf_put(out, k->p, k->n);
+        return;
+    }
     rest = (size_t)(end - at);
-    n_delta = varlong_put(delta, (int64_t)((uint64_t)delta_ms + (uint64_t)by_ms));
+    n_delta = varlong_put(delta, delta_ms);
     buf_put(out, length, varint_put(length, (int32_t)(1 + n_delta + rest)));
     buf_put(out, &attributes, 1);
     buf_put(out, delta, n_delta);
     buf_put(out, at, rest);
-}
-
-static void put_body(struct filter *f, int64_t by_ms)
-{
-    f->body.n = 0;
-    for (uint32_t i = 0; i < f->n_kept; i++) {
-        if (by_ms != 0)
-            put_moved(&f->body, &f->kept[i], by_ms);
-        else
-            buf_put(&f->body, f->kept[i].p, f->kept[i].n);
-    }
 }
 
 static int64_t max_timestamp(const struct filter *f, const struct batch *b)
@@ -207,10 +199,14 @@ static int put_fewer(struct filter *f, const uint8_t *p, const struct batch *b, 
         MARK(clean_horizon_set);
         e.attributes |= BATCH_DELETE_HORIZON;
         e.base_timestamp_ms = f->now_ms + f->delete_retention_ms;
+    } else if (!(e.attributes & BATCH_DELETE_HORIZON)) {
+        e.base_timestamp_ms = f->kept[0].timestamp_ms; /* as Kafka's builder has it */
     }
     e.max_timestamp_ms = max_timestamp(f, b);
     e.record_count = (int32_t)f->n_kept;
-    put_body(f, (int64_t)((uint64_t)b->base_timestamp_ms - (uint64_t)e.base_timestamp_ms));
+    f->body.n = 0;
+    for (uint32_t i = 0; i < f->n_kept; i++)
+        put_record(&f->body, &f->kept[i], e.base_timestamp_ms);
     buf_grow(out, BATCH_HEADER_BYTES);
     rc = codec_compress(batch_codec(b), bytes_of(f->body.p, f->body.n), INT32_MIN, out);
     if (rc == 0 && out->n - start > INT32_MAX)
@@ -223,23 +219,39 @@ static int put_fewer(struct filter *f, const uint8_t *p, const struct batch *b, 
     return 0;
 }
 
+/* All of its records go, without a look at them. *expires: a marker without a transaction, whose time begins or ran out. */
+static int meet(struct filter *f, const uint8_t *p, const struct batch *b, bool *discard, bool *expires)
+{
+    int rc;
+
+    *expires = false;
+    if (!(b->attributes & BATCH_CONTROL)) {
+        *discard = cleaned_txns_meet(&f->txns, b);
+        return 0;
+    }
+    rc = cleaned_txns_meet_marker(&f->txns, p, b, expires);
+    *discard = *expires && horizon_passed(f, b);
+    return rc;
+}
+
 int filter_batch(struct filter *f, const uint8_t *p, const struct batch *b, bool must_stay, struct buf *out,
                  struct batch *left)
 {
     size_t start = out->n;
-    bool tombstones, set_horizon;
-    int rc;
+    bool discard, expires, tombstones = false, set_horizon;
+    int rc = meet(f, p, b, &discard, &expires);
 
-    if (b->attributes & BATCH_CONTROL) {
-        buf_put(out, p, b->total_bytes);
-        *left = *b;
-        return 0;
-    }
-    rc = choose(f, p, b, &tombstones);
+    f->n_kept = 0;
+    if (rc == 0 && !discard)
+        rc = choose(f, p, b, &tombstones);
     if (rc < 0)
         return rc;
+    if (discard) {
+        MARK(clean_discarded);
+        f->n_read += (uint64_t)b->record_count;
+    }
     f->n_left += f->n_kept;
-    set_horizon = tombstones && !(b->attributes & BATCH_DELETE_HORIZON);
+    set_horizon = (tombstones || expires) && !(b->attributes & BATCH_DELETE_HORIZON);
     if (f->n_kept > 0 && f->n_kept == (uint32_t)b->record_count && !set_horizon)
         buf_put(out, p, b->total_bytes);
     else if (f->n_kept > 0)

@@ -31,6 +31,7 @@ void pass_begin_output(struct pass *p, int64_t base)
     p->since_index = 0;
     p->max_timestamp_ms = p->indexed_timestamp_ms = NO_TIMESTAMP;
     p->max_timestamp_offset = -1;
+    p->filter.txns.kept.n = 0;
 }
 
 void pass_end_output(struct pass *p)
@@ -42,11 +43,6 @@ void pass_end_output(struct pass *p)
     free(p->timeindex_path);
     free(p->txnindex_path);
     free(p->mtime_of);
-    for (int i = 0; i < p->n_txn_paths; i++)
-        free(p->txn_paths[i]);
-    free(p->txn_paths);
-    p->txn_paths = NULL;
-    p->n_txn_paths = 0;
     p->out_path = p->index_path = p->timeindex_path = p->txnindex_path = p->mtime_of = NULL;
 }
 
@@ -56,6 +52,7 @@ void pass_release(struct pass *p)
     p->source = NULL;
     pass_end_output(p);
     offset_map_release(&p->map);
+    cleaned_txns_release(&p->build_txns);
     filter_release(&p->filter);
     buf_release(&p->offsets);
     buf_release(&p->times);
@@ -97,6 +94,19 @@ static int next_batch(struct pass *p, struct batch *b, const uint8_t **at)
     return batch_check(*at, b->total_bytes, b) < 0 ? E_CORRUPT : 0;
 }
 
+/* Nothing that was aborted supersedes anything. */
+static int learn(struct pass *p, const uint8_t *at, const struct batch *b, bool *fits)
+{
+    bool done;
+
+    *fits = true;
+    if (b->attributes & BATCH_CONTROL)
+        return cleaned_txns_meet_marker(&p->build_txns, at, b, &done);
+    if (cleaned_txns_meet(&p->build_txns, b) || batch_last_offset(b) < p->first_dirty)
+        return 0;
+    return filter_add_keys(&p->map, at, b, p->first_dirty, &p->scratch, fits);
+}
+
 static void build(struct pass *p)
 {
     struct batch b;
@@ -105,15 +115,12 @@ static void build(struct pass *p)
 
     while (p->rc == 0 && p->position < p->source_bytes && p->n_bytes <= p->quantum_bytes) {
         p->rc = next_batch(p, &b, &at);
-        if (p->rc < 0)
+        if (p->rc == 0)
+            p->rc = learn(p, at, &b, &fits);
+        p->full = p->rc == 0 && !fits;
+        if (p->rc < 0 || p->full)
             return;
-        if (batch_last_offset(&b) >= p->first_dirty) {
-            p->rc = filter_add_keys(&p->map, at, &b, p->first_dirty, &p->scratch, &fits);
-            p->full = p->rc == 0 && !fits;
-            if (p->rc < 0 || p->full)
-                return;
-            p->filter.latest = batch_last_offset(&b);
-        }
+        p->filter.latest = MAX(p->filter.latest, batch_last_offset(&b));
         p->position += b.total_bytes;
     }
 }
@@ -208,27 +215,20 @@ static int write_index(struct pass *p, const char *path, const struct buf *entri
     return rc;
 }
 
-/* Entries have whole offsets, and every record of a transaction that was aborted may still be there: they stay, one file behind the
- * other. */
+/* Transactions of which something is left: the others need not be told of. */
 static int write_txn_index(struct pass *p)
 {
+    struct log_aborted_list *kept = &p->filter.txns.kept;
     struct buf entries;
     int rc = 0;
 
     buf_init(&entries);
-    for (int i = 0; rc == 0 && i < p->n_txn_paths; i++) {
-        struct buf one;
-
-        buf_init(&one);
-        rc = vfs_read_all(p->vfs, p->txn_paths[i], INT32_MAX, &one);
-        if (rc == 0)
-            buf_put(&entries, one.p, one.n);
-        rc = rc == E_NOENT ? 0 : rc;
-        buf_release(&one);
-    }
-    p->has_txn_index = entries.n > 0;
-    if (rc == 0 && entries.n > 0)
+    for (uint32_t i = 0; i < kept->n; i++)
+        log_aborted_encode(&kept->p[i], buf_grow(&entries, LOG_ABORTED_BYTES));
+    p->has_txn_index = kept->n > 0;
+    if (p->has_txn_index)
         rc = write_index(p, p->txnindex_path, &entries);
+    kept->n = 0;
     buf_release(&entries);
     return rc;
 }

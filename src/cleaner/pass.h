@@ -12,6 +12,7 @@ enum pass_what {
 struct pass {
     struct vfs *vfs;
     struct offset_map map;
+    struct cleaned_txns build_txns; /* of the dirty part */
     struct filter filter;
     int64_t first_dirty;
     uint64_t window_bytes;  /* read at a time */
@@ -23,9 +24,7 @@ struct pass {
     bool keep_last; /* the last batch of this source stays, empty at least */
     /* the output; paths are owned */
     char *out_path, *index_path, *timeindex_path, *txnindex_path, *mtime_of;
-    char **txn_paths; /* indexes of aborted transactions of the sources; some are not there */
-    int n_txn_paths;
-    bool has_txn_index; /* found: there were entries */
+    bool has_txn_index; /* there were entries */
     struct file *out; /* NULL: not made yet */
     int64_t out_base;
     uint64_t out_bytes;

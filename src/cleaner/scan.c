@@ -43,7 +43,8 @@ static void scan_ended(struct cleaner *c)
     /* What was measured some turns ago may have changed. */
     choose_measure(k.log, clock_wall(c->env->clock), &k);
     compact_begin(w, &k);
-    if (compact_idle_worker(c))
+    /* A worker that is idle again has said when to look again. */
+    if (w->state != WORKER_IDLE && compact_idle_worker(c))
         compact_scan_soon(c, 1);
 }
 

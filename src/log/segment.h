@@ -81,7 +81,7 @@ int index_count_below_time(struct index_reader *r, int64_t timestamp_ms, uint32_
 
 /* ---- the index of aborted transactions (txn_index.c) --------------------------------------- */
 
-#define INDEX_TXN_ENTRY_BYTES 34
+#define INDEX_TXN_ENTRY_BYTES LOG_ABORTED_BYTES
 struct txn_index {
     bool exists;        /* there is a file */
     bool loaded;        /* n_written is known */
@@ -100,7 +100,6 @@ int txn_index_truncate(struct segment *s, int64_t end_offset);
 int txn_index_trust(struct segment *s, int64_t offset);
 /* Adds the entries that touch [from, until). *complete: those of later segments cannot. (TransactionIndex.collectAbortedTxns) */
 int txn_index_collect(struct segment *s, int64_t from, int64_t until, struct log_aborted_list *out, bool *complete);
-void log_aborted_list_add(struct log_aborted_list *out, const struct log_aborted *a);
 bool txn_index_is_empty(const struct segment *s);
 void txn_index_release(struct segment *s);
 

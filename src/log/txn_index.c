@@ -31,7 +31,7 @@ static struct vfs *vfs_of(const struct segment *s)
     return s->log->m->env->vfs;
 }
 
-static void encode(const struct log_aborted *a, uint8_t out[INDEX_TXN_ENTRY_BYTES])
+void log_aborted_encode(const struct log_aborted *a, uint8_t out[LOG_ABORTED_BYTES])
 {
     put_be16(out, VERSION);
     put_be64(out + 2, (uint64_t)a->producer_id);
@@ -195,7 +195,7 @@ static int replace_file(struct segment *s, const struct log_aborted_list *a)
     int rc;
 
     for (uint32_t i = 0; i < a->n; i++)
-        encode(&a->p[i], bytes + (size_t)i * INDEX_TXN_ENTRY_BYTES);
+        log_aborted_encode(&a->p[i], bytes + (size_t)i * INDEX_TXN_ENTRY_BYTES);
     rc = vfs_replace(vfs_of(s), segment_path(s, SUFFIX, path), bytes, n);
     free(bytes);
     return rc;
@@ -308,7 +308,7 @@ static int write_pending(struct segment *s)
         return rc;
     bytes = xmalloc(n);
     for (uint32_t i = 0; i < x->n_pending; i++)
-        encode(&x->pending[i], bytes + (size_t)i * INDEX_TXN_ENTRY_BYTES);
+        log_aborted_encode(&x->pending[i], bytes + (size_t)i * INDEX_TXN_ENTRY_BYTES);
     rc = file_pwrite(f, bytes, n, (uint64_t)x->n_written * INDEX_TXN_ENTRY_BYTES);
     free(bytes);
     file_unref(f);
