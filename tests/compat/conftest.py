@@ -15,6 +15,8 @@ def pytest_addoption(parser):
     parser.addoption("--broker", required=True, help="the barnabas program")
     parser.addoption("--kafka", action="store_true", help="test Apache Kafka in its place")
     parser.addoption("--long", action="store_true", help="also the tests that are marked long")
+    parser.addoption("--loop-seconds", type=int, default=1200, help="how long each long loop of transactions goes on")
+    parser.addoption("--loop-seed", type=int, default=1, help="what happens in it")
 
 
 def pytest_configure(config):
@@ -39,11 +41,12 @@ def pytest_runtest_makereport():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """How long the groups of groups/ took to settle, with either broker."""
+    """How long the groups of groups/ took to settle, and what the loops of transactions/ did, with either broker."""
+    words = {"settled": "seconds to settle with ", "transactions": ""}
     for report in terminalreporter.getreports("passed"):
         for what, value in report.user_properties:
-            if what == "settled" and report.when == "call":
-                terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: seconds to settle with {value}")
+            if what in words and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.split('::')[-1]}: {words[what]}{value}")
 
 
 @pytest.fixture(scope="session")
