@@ -15,6 +15,8 @@ from support.waiting import until
 PARTITIONS = 8
 KEYS = 40
 TIMEOUT_MS = 5000  # transaction.timeout.ms: how long what was abandoned stays open
+# Of the broker: a crashed member is missed soon, a transaction that took too long is ended soon.
+SETTINGS = {"group.min.session.timeout.ms": "1000", "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
 QUIET = {"reconnect.backoff.max.ms": 500, "log_level": 0}
 
 
@@ -203,7 +205,8 @@ class Pipeline:
         try:
             until(lambda: reader.more() >= target, "everything comes out", seconds)
         except AssertionError as error:
-            raise AssertionError(f"{reader.n} of {target}: {error}; {self.said}; {differences(reader.values, expected)}") from error
+            raise AssertionError(f"{reader.n} of {target}: {error}; {self.said}; {differences(reader.values, expected)}; "
+                                 f"stable offset and end: {held_back(self.broker.address, self.topics)}") from error
         finally:
             reader.close()
         for workers in [*self.live, *self.retired]:
@@ -253,19 +256,26 @@ def read(address, topic, isolation="read_committed", seconds=120):
         reader.close()
 
 
-def ends(address, topic, isolation):
+def ends(address, topics, isolation):
     """The next offset of each partition."""
-    wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for partition in range(PARTITIONS)}
+    wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, n in topics.items() for partition in range(n)}
     admin = AdminClient({**QUIET, "bootstrap.servers": address})  # lives until the answer is there
     found = admin.list_offsets(wanted, isolation_level=isolation)
-    return {partition.partition: future.result(30).offset for partition, future in found.items()}
+    return {(place.topic, place.partition): future.result(30).offset for place, future in found.items()}
+
+
+def held_back(address, topics):
+    """(stable offset, end) where they differ."""
+    wanted = {topic: PARTITIONS for topic in topics}
+    stable = ends(address, wanted, IsolationLevel.READ_COMMITTED)
+    return {place: (stable[place], end) for place, end in ends(address, wanted, IsolationLevel.READ_UNCOMMITTED).items()
+            if stable[place] != end}
 
 
 def nothing_is_open(address, topics, tools, seconds=TIMEOUT_MS / 1000 + 30):
-    """Waits until the stable offset is the end of each partition, and no transaction is under way."""
+    """Waits until the stable offset is the end of each partition of {topic: partitions}, and no transaction is under way."""
     def closed():
-        same = all(ends(address, topic, IsolationLevel.READ_UNCOMMITTED) == ends(address, topic, IsolationLevel.READ_COMMITTED)
-                   for topic in topics)
+        same = ends(address, topics, IsolationLevel.READ_UNCOMMITTED) == ends(address, topics, IsolationLevel.READ_COMMITTED)
         lines = tools.ok("kafka-transactions", "--bootstrap-server", address, "list").lines
         states = {line.split()[3] for line in lines if len(line.split()) == 4}
         return same and states <= {"TransactionState", "Empty", "CompleteCommit", "CompleteAbort"}
@@ -293,7 +303,7 @@ def is_part_of(part, whole):
 
 def verify(broker, topics, group, expected, tools):
     """Exactly once, in the order of each key; committed offsets agree; nothing stays open. Figures for the report."""
-    nothing_is_open(broker.address, topics, tools)
+    nothing_is_open(broker.address, {topic: PARTITIONS for topic in topics}, tools)
     source, committed = (read(broker.address, topic) for topic in topics)
     assert not differences(source, expected), f"in: {differences(source, expected)}"
     assert not differences(committed, expected), f"out: {differences(committed, expected)}"

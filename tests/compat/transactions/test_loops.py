@@ -7,7 +7,7 @@ import pytest
 
 from support import paths
 
-from .pipeline import Pipeline, verify
+from .pipeline import SETTINGS, Pipeline, verify
 
 JAVA = ["java", "-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp"]
 COMMANDS = {
@@ -17,7 +17,6 @@ COMMANDS = {
     "librdkafka": [sys.executable, "-B", str(paths.COMPAT / "transactions/worker.py")],
     "franz-go": [str(paths.BUILD / "franz_transformer")],
 }
-SETTINGS = {"group.min.session.timeout.ms": "1000", "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
 
 
 @pytest.fixture(params=COMMANDS)
