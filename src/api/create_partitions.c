@@ -3,7 +3,8 @@
  * Owner: the request; rows live in its arena.
  *
  * Happy path: doubles out -> allowed? known? -> grown one by one -> the reply when all is durable.
- * Failures:   per topic, with Kafka's words.
+ * Failures:   per topic, with Kafka's words; a request that is too large fails whole and changes
+ *             nothing.
  */
 #include "rows.h"
 
@@ -21,6 +22,15 @@ static struct create_partitions_response_results *add_row(struct request *rq, st
 }
 
 static const struct str no_text;
+
+/* The same answer for every topic (CreatePartitionsRequest.getErrorResponse). */
+static void refuse_all(struct request *rq, int16_t error, struct str message)
+{
+    const struct create_partitions_request *body = rq->body;
+
+    for (int32_t i = 0; i < body->n_topics; i++)
+        add_row(rq, body->topics[i].name, error, message);
+}
 
 static struct meta_more_partitions wanted(struct request *rq,
                                           const struct create_partitions_request_topics *asked)
@@ -66,19 +76,33 @@ static void one(struct request *rq, const struct create_partitions_request_topic
         grow(rq, t, asked);
 }
 
-/* How many partitions it would take: what the quota of controller mutations counts. */
-static double mutations(struct request *rq)
+/* How many partitions there would be more, of topics that are known, may grow, and are named once. */
+static int64_t additional(struct request *rq, const enum key_seen *seen)
 {
     const struct create_partitions_request *body = rq->body;
-    double n = 0;
+    int64_t n = 0;
 
     for (int32_t i = 0; i < body->n_topics; i++) {
-        const struct meta_topic *t = meta_topic(rq->broker->meta, body->topics[i].name);
+        const struct create_partitions_request_topics *asked = &body->topics[i];
+        const struct meta_topic *t = meta_topic(rq->broker->meta, asked->name);
 
-        if (t && body->topics[i].count > t->n_partitions)
-            n += body->topics[i].count - t->n_partitions;
+        if (seen[i] == KEY_ONCE && t && asked->count > t->n_partitions &&
+            request_allowed(rq, ACL_ALTER, RESOURCE_TOPIC, asked->name))
+            n += asked->count - t->n_partitions;
     }
     return n;
+}
+
+static void grow_all(struct request *rq, const enum key_seen *seen)
+{
+    const struct create_partitions_request *body = rq->body;
+
+    for (int32_t i = 0; i < body->n_topics; i++) {
+        if (seen[i] == KEY_FIRST_OF_SEVERAL)
+            add_row(rq, body->topics[i].name, KE_INVALID_REQUEST, STR("Duplicate topic name."));
+        else if (seen[i] == KEY_ONCE)
+            one(rq, &body->topics[i]);
+    }
 }
 
 void api_create_partitions_handle(struct request *rq)
@@ -87,20 +111,23 @@ void api_create_partitions_handle(struct request *rq)
     struct create_partitions_response *rsp = rq->response;
     struct bytes *names = arena_array(&rq->arena, (size_t)body->n_topics, sizeof(*names));
     enum key_seen *seen;
+    int64_t n_more;
 
     rsp->results = arena_array(&rq->arena, (size_t)body->n_topics, sizeof(*rsp->results));
     rsp->n_results = 0;
-    rq->throttle_ms = rsp->throttle_time_ms =
-        quota_charge(rq->broker->quota, QUOTA_CONTROLLER_MUTATION, rq->conn->principal.name,
-                     rq->header.client_id, mutations(rq), rq->received);
     for (int32_t i = 0; i < body->n_topics; i++)
         names[i] = bytes_of(body->topics[i].name.p, body->topics[i].name.n);
     seen = api_keys_seen(&rq->arena, names, body->n_topics);
-    for (int32_t i = 0; i < body->n_topics; i++) {
-        if (seen[i] == KEY_FIRST_OF_SEVERAL)
-            add_row(rq, body->topics[i].name, KE_INVALID_REQUEST, STR("Duplicate topic name."));
-        else if (seen[i] == KEY_ONCE)
-            one(rq, &body->topics[i]);
+    n_more = additional(rq, seen);
+    if (n_more > REQUEST_PARTITIONS_MAX) {
+        refuse_all(rq, KE_POLICY_VIOLATION,
+                   STR("Excessively large number of additional partitions per request."));
+    } else {
+        rq->throttle_ms = quota_charge(rq->broker->quota, QUOTA_CONTROLLER_MUTATION,
+                                       rq->conn->principal.name, rq->header.client_id,
+                                       (double)n_more, rq->received);
+        grow_all(rq, seen);
     }
+    rsp->throttle_time_ms = rq->throttle_ms;
     request_reply_after_meta(rq);
 }

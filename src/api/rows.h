@@ -8,6 +8,9 @@
 enum key_seen { KEY_ONCE = 0, KEY_FIRST_OF_SEVERAL, KEY_AGAIN };
 enum key_seen *api_keys_seen(struct arena *a, const struct bytes *keys, int32_t n);
 
+/* How many partitions the topics of one request may get together (ReplicationControlManager). */
+#define REQUEST_PARTITIONS_MAX 10000
+
 /* Whether its log directory failed: it then has no leader. metadata.c */
 bool api_partition_offline(const struct broker *b, const struct meta_partition *p);
 

@@ -9,10 +9,7 @@
  */
 #include "rows.h"
 
-/* Apache Kafka's limits of one request: partitions (ReplicationControlManager), records
- * (QuorumController). */
-#define REQUEST_PARTITIONS_MAX 10000
-#define REQUEST_RECORDS_MAX    10000
+#define REQUEST_RECORDS_MAX 10000 /* Apache Kafka's limit of one request (QuorumController) */
 
 struct creation {
     const struct create_topics_request_topics *asked;
