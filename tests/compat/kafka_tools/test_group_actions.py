@@ -11,6 +11,7 @@ import pytest
 from clients.adapters import ConfluentMember
 from support.brokers import Kafka
 from support.dumping import dump
+from support.side_by_side import Action, File, Side, check_action, lines_of
 from support.waiting import until
 
 pytestmark = pytest.mark.barnabas  # Kafka is there anyway
@@ -19,122 +20,126 @@ GROUPS, LIST, OFFSETS = "kafka-consumer-groups", "kafka-groups", "kafka-get-offs
 TIMES = [1_500_000_000_000 + 60_000 * i for i in range(8)]  # of the records of each partition
 RESET = "--reset-offsets"
 
-# What is asked, in this order. A word in braces is a file of CSV.
+# What is asked, in this order.
 ACTIONS = [
-    (GROUPS, "--list"),
-    (GROUPS, "--list", "--state"),
-    (GROUPS, "--list", "--state", "Empty"),
-    (GROUPS, "--list", "--state", "stable,empty"),
-    (GROUPS, "--list", "--state", "Dead"),
-    (GROUPS, "--list", "--state", "Nonsense"),
-    (GROUPS, "--list", "--type"),
-    (GROUPS, "--list", "--type", "classic"),
-    (GROUPS, "--list", "--type", "Consumer"),
-    (GROUPS, "--list", "--type", "nonsense"),
-    (GROUPS, "--list", "--type", "classic", "--state", "Stable"),
-    (LIST, "--list"),
-    (LIST, "--list", "--group-type", "classic"),
-    (LIST, "--list", "--group-type", "consumer"),
-    (LIST, "--list", "--group-type", "share"),
-    (LIST, "--list", "--protocol", "consumer"),
-    (LIST, "--list", "--protocol", "connect"),
-    (LIST, "--list", "--consumer"),
-    (LIST, "--list", "--share"),
-    (LIST, "--list", "--streams"),
+    Action(GROUPS, "--list"),
+    Action(GROUPS, "--list", "--state"),
+    Action(GROUPS, "--list", "--state", "Empty"),
+    Action(GROUPS, "--list", "--state", "stable,empty"),
+    Action(GROUPS, "--list", "--state", "Dead"),
+    Action(GROUPS, "--list", "--state", "Nonsense"),
+    Action(GROUPS, "--list", "--type"),
+    Action(GROUPS, "--list", "--type", "classic"),
+    Action(GROUPS, "--list", "--type", "Consumer"),
+    Action(GROUPS, "--list", "--type", "nonsense"),
+    Action(GROUPS, "--list", "--type", "classic", "--state", "Stable"),
+    Action(LIST, "--list"),
+    Action(LIST, "--list", "--group-type", "classic"),
+    Action(LIST, "--list", "--group-type", "consumer"),
+    Action(LIST, "--list", "--group-type", "share"),
+    Action(LIST, "--list", "--protocol", "consumer"),
+    Action(LIST, "--list", "--protocol", "connect"),
+    Action(LIST, "--list", "--consumer"),
+    Action(LIST, "--list", "--share"),
+    Action(LIST, "--list", "--streams"),
 
-    (GROUPS, "--describe", "--group", "idle"),
-    (GROUPS, "--describe", "--group", "idle", "--offsets"),
-    (GROUPS, "--describe", "--group", "idle", "--offsets", "--verbose"),
-    (GROUPS, "--describe", "--group", "idle", "--members"),
-    (GROUPS, "--describe", "--group", "idle", "--state"),
-    (GROUPS, "--describe", "--group", "idle", "--state", "--verbose"),
-    (GROUPS, "--describe", "--group", "simple"),
-    (GROUPS, "--describe", "--group", "live"),
-    (GROUPS, "--describe", "--group", "live", "--offsets", "--verbose"),
-    (GROUPS, "--describe", "--group", "live", "--members"),
-    (GROUPS, "--describe", "--group", "live", "--members", "--verbose"),
-    (GROUPS, "--describe", "--group", "live", "--state"),
-    (GROUPS, "--describe", "--group", "live", "--state", "--verbose"),
-    (GROUPS, "--describe", "--group", "live", "--group", "idle", "--state"),
-    (GROUPS, "--describe", "--group", "none"),
-    (GROUPS, "--describe", "--group", "none", "--members"),
-    (GROUPS, "--describe", "--group", "none", "--state"),
-    (GROUPS, "--describe", "--all-groups"),
-    (GROUPS, "--describe", "--all-groups", "--members", "--verbose"),
-    (GROUPS, "--describe", "--all-groups", "--state"),
+    Action(GROUPS, "--describe", "--group", "idle"),
+    Action(GROUPS, "--describe", "--group", "idle", "--offsets"),
+    Action(GROUPS, "--describe", "--group", "idle", "--offsets", "--verbose"),
+    Action(GROUPS, "--describe", "--group", "idle", "--members"),
+    Action(GROUPS, "--describe", "--group", "idle", "--state"),
+    Action(GROUPS, "--describe", "--group", "idle", "--state", "--verbose"),
+    Action(GROUPS, "--describe", "--group", "simple"),
+    Action(GROUPS, "--describe", "--group", "live"),
+    Action(GROUPS, "--describe", "--group", "live", "--offsets", "--verbose"),
+    Action(GROUPS, "--describe", "--group", "live", "--members"),
+    Action(GROUPS, "--describe", "--group", "live", "--members", "--verbose"),
+    Action(GROUPS, "--describe", "--group", "live", "--state"),
+    Action(GROUPS, "--describe", "--group", "live", "--state", "--verbose"),
+    Action(GROUPS, "--describe", "--group", "live", "--group", "idle", "--state"),
+    Action(GROUPS, "--describe", "--group", "none"),
+    Action(GROUPS, "--describe", "--group", "none", "--members"),
+    Action(GROUPS, "--describe", "--group", "none", "--state"),
+    Action(GROUPS, "--describe", "--all-groups"),
+    Action(GROUPS, "--describe", "--all-groups", "--members", "--verbose"),
+    Action(GROUPS, "--describe", "--all-groups", "--state"),
 
-    (OFFSETS,),
-    (OFFSETS, "--topic", "one"),
-    (OFFSETS, "--topic", "one", "--time", "-1"),
-    (OFFSETS, "--topic", "one", "--time", "earliest"),
-    (OFFSETS, "--topic", "one", "--time", "max-timestamp"),
-    (OFFSETS, "--topic", "one", "--time", "earliest-local"),
-    (OFFSETS, "--topic", "one", "--time", "latest-tiered"),
-    (OFFSETS, "--topic", "one", "--time", str(TIMES[3])),
-    (OFFSETS, "--topic", "one", "--time", str(TIMES[7] + 1)),
-    (OFFSETS, "--topic", "one", "--partitions", "0,2"),
-    (OFFSETS, "--topic-partitions", "one:1-,two:0"),
-    (OFFSETS, "--exclude-internal-topics", "--time", "-2"),
-    (OFFSETS, "--topic", "none"),
+    Action(OFFSETS),
+    Action(OFFSETS, "--topic", "one"),
+    Action(OFFSETS, "--topic", "one", "--time", "-1"),
+    Action(OFFSETS, "--topic", "one", "--time", "earliest"),
+    Action(OFFSETS, "--topic", "one", "--time", "max-timestamp"),
+    Action(OFFSETS, "--topic", "one", "--time", "earliest-local"),
+    Action(OFFSETS, "--topic", "one", "--time", "latest-tiered"),
+    Action(OFFSETS, "--topic", "one", "--time", str(TIMES[3])),
+    Action(OFFSETS, "--topic", "one", "--time", str(TIMES[7] + 1)),
+    Action(OFFSETS, "--topic", "one", "--partitions", "0,2"),
+    Action(OFFSETS, "--topic-partitions", "one:1-,two:0"),
+    Action(OFFSETS, "--exclude-internal-topics", "--time", "-2"),
+    Action(OFFSETS, "--topic", "none"),
 
-    (GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-earliest"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-earliest", "--dry-run"),
-    (GROUPS, RESET, "--group", "idle", "--all-topics", "--to-latest", "--dry-run"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one:0,2", "--to-latest", "--execute"),
-    (GROUPS, "--describe", "--group", "idle"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--to-offset", "4", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--to-offset", "400", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--shift-by", "-3", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--shift-by", "-300", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-datetime", "2017-07-14T02:43:00.000+00:00", "--execute"),
-    (GROUPS, "--describe", "--group", "idle"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-datetime", "2100-01-01T00:00:00.000", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one", "--by-duration", "PT1H", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one", "--by-duration", "P9999D", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--all-topics", "--to-current", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--all-topics", "--to-current", "--export"),
-    (GROUPS, RESET, "--group", "idle", "--all-topics", "--from-file", "{one,0,1\none,1,2\ntwo,0,3\n}", "--dry-run"),
-    (GROUPS, RESET, "--group", "idle", "--all-topics", "--from-file", "{one,0,1\none,1,2\ntwo,0,3\n}", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--group", "simple", "--from-file", "{idle,one,0,2\nsimple,two,0,1\n}", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--group", "simple", "--topic", "two", "--to-latest", "--export"),
-    (GROUPS, "--describe", "--group", "idle", "--group", "simple"),
-    (GROUPS, RESET, "--group", "new", "--topic", "two", "--to-earliest", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "none", "--to-earliest", "--execute"),
-    (GROUPS, RESET, "--group", "idle", "--topic", "one:9", "--to-earliest", "--execute"),
-    (GROUPS, RESET, "--group", "live", "--topic", "one", "--to-earliest", "--execute"),
-    (GROUPS, RESET, "--all-groups", "--topic", "two", "--to-latest", "--dry-run"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-earliest"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-earliest", "--dry-run"),
+    Action(GROUPS, RESET, "--group", "idle", "--all-topics", "--to-latest", "--dry-run"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one:0,2", "--to-latest", "--execute"),
+    Action(GROUPS, "--describe", "--group", "idle"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--to-offset", "4", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--to-offset", "400", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--shift-by", "-3", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one:0", "--shift-by", "-300", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-datetime", "2017-07-14T02:43:00.000+00:00", "--execute"),
+    Action(GROUPS, "--describe", "--group", "idle"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one", "--to-datetime", "2100-01-01T00:00:00.000", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one", "--by-duration", "PT1H", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one", "--by-duration", "P9999D", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--all-topics", "--to-current", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--all-topics", "--to-current", "--export"),
+    Action(GROUPS, RESET, "--group", "idle", "--all-topics", "--from-file", File("one,0,1\none,1,2\ntwo,0,3\n"), "--dry-run"),
+    Action(GROUPS, RESET, "--group", "idle", "--all-topics", "--from-file", File("one,0,1\none,1,2\ntwo,0,3\n"), "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--group", "simple", "--from-file", File("idle,one,0,2\nsimple,two,0,1\n"), "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--group", "simple", "--topic", "two", "--to-latest", "--export"),
+    Action(GROUPS, "--describe", "--group", "idle", "--group", "simple"),
+    Action(GROUPS, RESET, "--group", "new", "--topic", "two", "--to-earliest", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "none", "--to-earliest", "--execute"),
+    Action(GROUPS, RESET, "--group", "idle", "--topic", "one:9", "--to-earliest", "--execute"),
+    Action(GROUPS, RESET, "--group", "live", "--topic", "one", "--to-earliest", "--execute"),
+    Action(GROUPS, RESET, "--all-groups", "--topic", "two", "--to-latest", "--dry-run"),
 
-    (GROUPS, "--delete-offsets", "--group", "idle", "--topic", "two"),
-    (GROUPS, "--delete-offsets", "--group", "idle", "--topic", "one:1"),
-    (GROUPS, "--delete-offsets", "--group", "idle", "--topic", "one:9"),
-    (GROUPS, "--delete-offsets", "--group", "idle", "--topic", "none"),
-    (GROUPS, "--delete-offsets", "--group", "none", "--topic", "one"),
-    (GROUPS, "--delete-offsets", "--group", "live", "--topic", "one"),
-    (GROUPS, "--delete-offsets", "--group", "live", "--topic", "two"),
-    (GROUPS, "--describe", "--group", "idle"),
-    (GROUPS, "--describe", "--group", "new"),
+    Action(GROUPS, "--delete-offsets", "--group", "idle", "--topic", "two"),
+    Action(GROUPS, "--delete-offsets", "--group", "idle", "--topic", "one:1"),
+    Action(GROUPS, "--delete-offsets", "--group", "idle", "--topic", "one:9"),
+    Action(GROUPS, "--delete-offsets", "--group", "idle", "--topic", "none"),
+    Action(GROUPS, "--delete-offsets", "--group", "none", "--topic", "one"),
+    Action(GROUPS, "--delete-offsets", "--group", "live", "--topic", "one"),
+    Action(GROUPS, "--delete-offsets", "--group", "live", "--topic", "two"),
+    Action(GROUPS, "--describe", "--group", "idle"),
+    Action(GROUPS, "--describe", "--group", "new"),
 
-    (GROUPS, "--delete", "--group", "new"),
-    (GROUPS, "--delete", "--group", "none"),
-    (GROUPS, "--delete", "--group", "live"),
-    (GROUPS, "--delete", "--group", "simple", "--group", "live"),
-    (GROUPS, "--list", "--state"),
+    Action(GROUPS, "--delete", "--group", "new"),
+    Action(GROUPS, "--delete", "--group", "none"),
+    Action(GROUPS, "--delete", "--group", "live"),
+    Action(GROUPS, "--delete", "--group", "simple", "--group", "live"),
+    Action(GROUPS, "--list", "--state"),
 ]
 
+
+STATES = Action(GROUPS, "--list", "--state")
 
 # What the tools show of the groups that a directory holds.
 SHOWN = [
-    (GROUPS, "--describe", "--group", "idle", "--offsets"),
-    (GROUPS, "--describe", "--group", "live", "--offsets"),
-    (GROUPS, "--describe", "--group", "idle", "--state"),
+    Action(GROUPS, "--describe", "--group", "idle", "--offsets"),
+    Action(GROUPS, "--describe", "--group", "live", "--offsets"),
+    Action(GROUPS, "--describe", "--group", "idle", "--state"),
+    STATES,
+    Action(GROUPS, "--describe", "--group", "live", "--members"),
 ]
 
 
-class Side:
+class GroupSide(Side):
     """A broker with two topics, a group that read them, one that only committed, and one with two members."""
 
     def __init__(self, broker):
-        self.broker = broker.start()
+        super().__init__(broker)
         self.members = []
         with broker.wire() as wire:
             assert wire.create_topic("one", 3) == 0
@@ -175,20 +180,16 @@ class Side:
             options["group.instance.id"] = instance
         self.members.append(ConfluentMember(self.broker.address, group, "one", options))
 
-    def run(self, tools, tool, *words):
-        return tools.run(tool, "--bootstrap-server", self.broker.address, *words)
-
     def stop(self):
         """Ends the members: the dynamic one leaves, the static one does not. Then the broker."""
         for member in self.members:
             member.close(commit=False)
-        self.broker.stop()
+        super().stop()
 
     def kill(self):
         for member in self.members:
             member.stopping.set()
-        if self.broker.process is not None:
-            self.broker.kill()
+        super().kill()
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +199,7 @@ def sides(kind, ports, tools, tmp_path_factory):
     try:
         for name, broker in (("ours", kind), ("kafka", Kafka)):
             folder = tmp_path_factory.mktemp(name)
-            made.append(Side(broker(folder, ports.take(), {"auto.create.topics.enable": "false"})))
+            made.append(GroupSide(broker(folder, ports.take(), {"auto.create.topics.enable": "false"})))
         yield made
         for side in made:
             side.broker.check()
@@ -207,28 +208,10 @@ def sides(kind, ports, tools, tmp_path_factory):
             side.kill()
 
 
-def plain(text, broker):
-    """Without what differs by its nature: the port, ids, times, the width of columns, the order of rows."""
-    text = text.replace(broker.address, "BROKER").replace(str(broker.port), "PORT")
-    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
-    text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z?", "TIME", text)
-    return sorted(" ".join(line.split()) for line in text.splitlines() if line.strip() and not line.startswith("SLF4J"))
-
-
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: "_".join(action)[:120].replace("\n", "_"))
+@pytest.mark.parametrize("action", ACTIONS, ids=repr)
 def test_action(tools, sides, tmp_path, action):
     """The same exit code and the same text."""
-    words = []
-    for word in action:
-        if word.startswith("{"):
-            file = tmp_path / "offsets.csv"
-            file.write_text(word.strip("{}"))
-            word = file
-        words.append(word)
-    ours, kafkas = [side.run(tools, *words) for side in sides]
-    assert plain(ours.out, sides[0].broker) == plain(kafkas.out, sides[1].broker)
-    assert plain(ours.err, sides[0].broker) == plain(kafkas.err, sides[1].broker)
-    assert ours.code == kafkas.code
+    check_action(tools, sides, action, tmp_path)
 
 
 FORMATTER = "org.apache.kafka.tools.consumer."
@@ -236,8 +219,8 @@ FORMATTER = "org.apache.kafka.tools.consumer."
 
 def records_of(tools, side, formatter):
     """What the console consumer prints of __consumer_offsets, as (key, value); without its own group."""
-    command = ("--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms", "4000", "--formatter", FORMATTER + formatter)
-    out = side.run(tools, "kafka-console-consumer", *command).out
+    out = side.run(tools, Action("kafka-console-consumer", "--topic", "__consumer_offsets", "--from-beginning", "--timeout-ms", "4000",
+                                 "--formatter", FORMATTER + formatter)).out
     rows = []
     at = 0
     while at < len(out):  # one object behind the other, without line ends
@@ -317,14 +300,13 @@ def test_kafkas_groups_are_read_from_its_files(kind, ports, tools, sides, tmp_pa
         broker = broker(tmp_path / name, ports.take())
         shutil.copytree(sides[1].broker.data, broker.data)
         try:
-            broker.start()
-            address = ("--bootstrap-server", broker.address)
-            until(lambda: tools.run(GROUPS, *address, "--list", "--state").code == 0, "the groups are loaded")
-            texts.append([plain(tools.ok(words[0], *address, *words[1:]).out, broker)
-                          for words in [*SHOWN, (GROUPS, "--list", "--state"), (GROUPS, "--describe", "--group", "live", "--members")]])
+            side = Side(broker)
+            until(lambda: side.run(tools, STATES).code == 0, "the groups are loaded")
+            texts.append([lines_of(side.run(tools, action), side, action) for action in SHOWN])
             broker.stop()
         finally:
             if broker.process is not None:
                 broker.kill()
+    assert all("exit code 0" in text for text in texts[0])
     assert "live Stable" in texts[0][3] or "live PreparingRebalance" in texts[0][3]
     assert texts[0] == texts[1]
