@@ -110,6 +110,7 @@ struct log_dir {
     bool offline;
     _Atomic int sync_rc; /* a lane's: of a sync or write there that failed, before its job has ended; 0: none */
     bool was_clean;
+    bool was_ours; /* after an unclean stop: certainly, for the journal had entries */
     bool full; /* the last append failed with E_NOSPC: said once, until it succeeds */
     struct lane commit_lane; /* fdatasync of the journal or of big commits: never waits behind anything long */
     struct lane flush_lane;  /* background flush of segments, checkpoints, removals */

@@ -24,7 +24,7 @@ struct recovery {
     struct log *l;
     struct errmsg *msg;
     int64_t trusted; /* the recovery point */
-    bool strict;     /* a gap in the offsets is damage */
+    int64_t gaps_until; /* at or past it a gap in the offsets is damage */
     struct wall now;
     /* where the scan is */
     int i; /* in segment i */
@@ -114,16 +114,32 @@ static const uint8_t *read_batch(struct recovery *r, struct window *w, struct ba
     return *rc == 0 ? w->bytes.p + (r->position - w->at) : NULL;
 }
 
-/* The CRC covers neither the base offset nor the length: offsets must follow one another. */
+/* Below it compaction may have left gaps: ours ends at a recovery point that was noted before; another broker's, or one of which
+ * nothing is noted any more, anywhere. */
+static int64_t gaps_until(const struct log *l, bool strict)
+{
+    if (!strict)
+        return INT64_MAX;
+    if (!(l->config.cleanup & CLEANUP_COMPACT))
+        return 0;
+    if (!l->dir->was_ours || checkpoint_recovery_point(l->m, l->dir, l->name_key) < 0)
+        return INT64_MAX;
+    return MAX(l->recovery_point, l->first_dirty_offset);
+}
+
+/* Offsets must follow one another: the CRC covers neither the base offset nor the length, and what is behind bytes that a power
+ * cut took was not there without them. */
+static bool comes_next(const struct recovery *r, int64_t base_offset)
+{
+    return base_offset == r->expected || (base_offset > r->expected && r->expected < r->gaps_until);
+}
+
 static bool follows(const struct recovery *r, const struct batch *b)
 {
     const struct segment *s = here(r);
-    bool gap = b->base_offset > r->expected;
 
-    if (b->base_offset < r->expected ||
-        b->base_offset - s->base_offset > INT32_MAX - (int64_t)b->last_offset_delta)
-        return false;
-    return !gap || !r->strict || (r->l->config.cleanup & CLEANUP_COMPACT);
+    return comes_next(r, b->base_offset) &&
+           b->base_offset - s->base_offset <= INT32_MAX - (int64_t)b->last_offset_delta;
 }
 
 static void take_batch(struct recovery *r, const struct batch *b, const uint8_t *p)
@@ -165,10 +181,7 @@ static int scan_segment(struct recovery *r)
 /* The next segment must begin where this one ends. */
 static bool next_follows(const struct recovery *r)
 {
-    int64_t base = r->l->segments[r->i + 1]->base_offset;
-    bool gap = base > r->expected;
-
-    return base >= r->expected && (!gap || !r->strict || (r->l->config.cleanup & CLEANUP_COMPACT));
+    return comes_next(r, r->l->segments[r->i + 1]->base_offset);
 }
 
 /* A full disk does not stop a start: the indexes are derived. */
@@ -363,7 +376,7 @@ static void note_recovered(struct recovery *r)
 
 int log_recover(struct log *l, bool strict, struct errmsg *msg)
 {
-    struct recovery r = {.l = l, .msg = msg, .trusted = l->recovery_point, .strict = strict};
+    struct recovery r = {.l = l, .msg = msg, .trusted = l->recovery_point, .gaps_until = gaps_until(l, strict)};
     int rc;
 
     ASSERT_CORE();

@@ -403,6 +403,7 @@ int journal_replay(struct log_dir *d, struct file *file, uint64_t generation, ui
     rc_sync = let_go(&r);
     if (rc == 0)
         rc = rc_sync;
+    d->was_ours = r.n_entries > 0;
     if (rc == 0 && r.n_entries > 0)
         diag_info("log directory %s: journal replayed: %llu entries, %llu batches written again",
                   d->path, (unsigned long long)r.n_entries, (unsigned long long)r.n_batches);

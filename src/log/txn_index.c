@@ -255,7 +255,7 @@ int txn_index_trust(struct segment *s, int64_t offset)
 {
     char path[SEGMENT_PATH_MAX];
     struct file *f;
-    uint32_t n;
+    uint32_t n = 0;
     int rc;
 
     ASSERT(s->txns.n_pending == 0);

@@ -60,26 +60,19 @@ static void create(struct admin *ad, struct topic *t)
 {
     struct create_topics_request rq;
     struct create_topics_request_topics row;
-    struct create_topics_request_topics_configs own[2];
-    char bytes[16];
+    struct kept_configs own;
 
     create_topics_request_init(&rq);
     create_topics_request_topics_init(&row);
-    create_topics_request_topics_configs_init(&own[0]);
-    create_topics_request_topics_configs_init(&own[1]);
     rq.timeout_ms = 30000;
     rq.topics = &row;
     rq.n_topics = 1;
     row.name = str_of(t->name);
     row.num_partitions = t->n_parts;
     row.replication_factor = 1;
-    row.configs = own;
-    row.n_configs = 2;
-    snprintf(bytes, sizeof(bytes), "%d", ad->a.w->options.segment_bytes[t->index]);
-    own[0].name = STR("internal.segment.bytes");
-    own[0].value = str_of(bytes);
-    own[1].name = STR("flush.messages");
-    own[1].value = t->durable ? STR("1") : STR("9223372036854775807");
+    kept_topic_settings(t, &own);
+    row.configs = own.rows;
+    row.n_configs = own.n;
     t->state = TOPIC_MAYBE_THERE;
     model_reset(t);
     ad->waiting = true;
@@ -192,7 +185,7 @@ static void look_at_offsets(struct admin *ad, struct topic *t)
     struct list_offsets_request_topics topic;
     struct list_offsets_request rq;
     int part = (int)world_below(ad->a.w, (uint64_t)t->n_parts);
-    bool latest = world_chance(ad->a.w, 600);
+    bool latest = world_chance(ad->a.w, 600) || kept_has(&t->parts[part], POLICY_DELETE);
     int64_t there = latest ? end_of_read(&t->parts[part]) : t->parts[part].start;
     struct call *c;
 

@@ -23,11 +23,12 @@ struct consumer {
 static void parse_value(struct part *p, const struct record *r, int64_t *id)
 {
     struct world *w = p->topic->w;
+    struct bytes value = kept_value(p, r);
     char text[64];
     int incarnation = -1, partition = -1;
     long long number = -1;
 
-    snprintf(text, sizeof(text), "%.*s", (int)MIN(r->value.n, sizeof(text) - 1), r->value.p);
+    snprintf(text, sizeof(text), "%.*s", (int)MIN(value.n, sizeof(text) - 1), value.p);
     if (sscanf(text, "%d %d %lld ", &incarnation, &partition, &number) != 3)
         world_wrong(w, "%s-%d offset %lld: a record that nobody sent", p->topic->name, p->index,
                     (long long)r->offset);
@@ -36,6 +37,7 @@ static void parse_value(struct part *p, const struct record *r, int64_t *id)
                     p->topic->name, p->index, (long long)r->offset, partition, incarnation,
                     p->topic->incarnation);
     *id = number;
+    kept_expect(p, r, number);
 }
 
 int64_t read_records(struct part *p, struct bytes bytes, int64_t from,
@@ -59,13 +61,15 @@ int64_t read_records(struct part *p, struct bytes bytes, int64_t from,
         while (record_iter_next(&it, &r) == 1) {
             if (r.offset < from)
                 continue;
-            if (r.offset != from)
+            if (r.offset != from && !kept_has(p, POLICY_COMPACT))
                 world_wrong(w, "%s-%d: offset %lld where %lld is due", p->topic->name, p->index,
                             (long long)r.offset, (long long)from);
             parse_value(p, &r, &id);
             take(p, r.offset, id, arg);
-            from++;
+            from = r.offset + 1;
         }
+        if (kept_has(p, POLICY_COMPACT))
+            from = MAX(from, batch_last_offset(&b) + 1);
         bytes.p += b.total_bytes;
         bytes.n -= b.total_bytes;
     }
@@ -82,21 +86,22 @@ static void take_row(struct consumer *c, const struct fetch_response_responses_p
 {
     struct world *w = c->a.w;
     struct part *p = &c->topic->parts[row->partition_index];
-    int64_t *position = &c->positions[row->partition_index];
+    int64_t *position = &c->positions[row->partition_index], before;
 
     switch (row->error_code) {
     case KE_NONE:
+        before = *position;
         *position = read_records(p, (struct bytes){row->records.p, row->records.n_bytes}, *position,
                                  take_seen, NULL);
-        if (*position > row->high_watermark)
+        if (*position > before && *position > row->high_watermark)
             world_wrong(w, "%s-%d: read to %lld, the high watermark is %lld", p->topic->name,
                         p->index, (long long)*position, (long long)row->high_watermark);
         break;
     case KE_OFFSET_OUT_OF_RANGE:
-        if (!p->lost_acked)
+        if (!p->lost_acked && !kept_has(p, POLICY_DELETE))
             world_wrong(w, "%s: %s-%d: %lld is out of range", c->a.name, p->topic->name, p->index,
                         (long long)*position);
-        *position = p->start;
+        *position = *position == p->start && kept_has(p, POLICY_DELETE) ? p->n : p->start;
         break;
     case KE_UNKNOWN_TOPIC_OR_PARTITION:
         if (c->topic->state == TOPIC_THERE && !c->topic->churn)

@@ -183,7 +183,9 @@ static void override(struct host *h, const char *fmt, ...)
 void host_init(struct world *w)
 {
     struct host *h = &w->host;
+    char kept[KEPT_SETTINGS_MAX][KEPT_TEXT_MAX];
     struct errmsg msg = {0};
+    int n_kept = kept_broker_settings(&w->options, kept);
 
     h->lanes = (struct lanes){.start = lanes_start};
     h->metrics = xcalloc(1, sizeof(*h->metrics));
@@ -204,6 +206,8 @@ void host_init(struct world *w)
     override(h, "log.journal.bytes=%lld", (long long)w->options.journal_bytes);
     override(h, "log.flush.offset.checkpoint.interval.ms=%lld",
              (long long)w->options.checkpoint_ms);
+    for (int i = 0; i < n_kept; i++)
+        override(h, "%s", kept[i]);
     if (config_finish(&h->config, true, &msg) < 0)
         base_assert_failed(msg.text, __FILE__, __LINE__);
 }

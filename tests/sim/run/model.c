@@ -41,7 +41,8 @@ int64_t model_new_ids(struct part *p, int n, int producer, bool idempotent)
     }
     for (int i = 0; i < n; i++)
         p->info[p->n_ids++] =
-            (struct id_info){.offset = -1, .producer = producer, .idempotent = idempotent};
+            (struct id_info){.offset = -1, .producer = producer, .idempotent = idempotent,
+                             .sent_ns = world_now(p->topic->w), .n_jumps = p->topic->w->n_jumps};
     return first;
 }
 
@@ -122,7 +123,10 @@ static void cut(struct part *p, int64_t start, int64_t n, bool lossy)
     for (int64_t offset = p->start; offset < p->n; offset++) {
         if (p->ids[offset] < 0 || (offset >= start && offset < n))
             continue;
-        if (!may_be_gone(p, p->flags[offset], lossy))
+        if (offset < start && kept_has(p, POLICY_DELETE)) {
+            if (!lossy || p->topic->durable)
+                kept_expired(p, offset);
+        } else if (!may_be_gone(p, p->flags[offset], lossy))
             world_wrong(p->topic->w,
                         "%s-%d offset %lld: record %lld was %s and is gone; the log is %lld to %lld",
                         p->topic->name, p->index, (long long)offset, (long long)p->ids[offset],
@@ -145,8 +149,10 @@ static void check_order(const struct part *p, const int64_t *ids, int64_t start,
 
     memset(last, 0xff, sizeof(last));
     for (int64_t i = start; i < n; i++) {
-        int producer = p->info[ids[i]].producer;
+        int producer = ids[i] < 0 ? -1 : p->info[ids[i]].producer;
 
+        if (producer < 0)
+            continue;
         if (ids[i] <= last[producer])
             world_wrong(p->topic->w, "%s-%d offset %lld: record %lld of producer %d after %lld",
                         p->topic->name, p->index, (long long)i, (long long)ids[i], producer,
@@ -158,15 +164,19 @@ static void check_order(const struct part *p, const int64_t *ids, int64_t start,
 void model_settle(struct part *p, const int64_t *ids, int64_t start, int64_t n, bool lossy)
 {
     /* Names that were never flushed may be lost: of the first segments, then the log begins later. */
-    if (start != p->start && (p->topic->durable || !lossy || start < p->start))
+    if (start != p->start && !kept_has(p, POLICY_DELETE) && (p->topic->durable || !lossy || start < p->start))
         world_wrong(p->topic->w, "%s-%d begins at %lld, it was %lld", p->topic->name, p->index,
                     (long long)start, (long long)p->start);
     cut(p, start, n, lossy);
     for (int64_t i = start; i < n; i++)
-        place(p, i, ids[i], SLOT_READ);
+        if (ids[i] >= 0)
+            place(p, i, ids[i], SLOT_READ);
+    grow(p, n);
+    if (kept_has(p, POLICY_COMPACT))
+        kept_check(p, ids, start, n, lossy);
     check_order(p, ids, start, n);
-    /* What is not there now was never acknowledged: only a repeat may bring it. */
+    /* What is not there now was never acknowledged: only a repeat may bring it; or a power cut, where retention took it. */
     for (int64_t id = 0; id < p->n_ids; id++)
-        if (p->info[id].offset < 0 && !p->info[id].idempotent)
+        if (p->info[id].offset < 0 && !p->info[id].idempotent && !kept_has(p, POLICY_DELETE))
             p->info[id].state = ID_REFUSED;
 }

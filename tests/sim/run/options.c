@@ -37,6 +37,7 @@ void options_choose(struct options *o, struct rng *rng)
     o->size_before_data = rng_below(rng, 2) == 0;
     o->n_cgroups = (int)PICK(rng, 0, 0, 1, 2);
     o->n_cmembers = (int)PICK(rng, 2, 3, 4);
+    kept_choose(o, rng);
 }
 
 void options_tell(struct world *w)
@@ -46,6 +47,8 @@ void options_tell(struct world *w)
     for (int i = 0; i < w->n_topics; i++)
         world_event(w, "%s: %d partitions, segments of %d bytes%s", w->topics[i].name,
                     o->n_partitions[i], o->segment_bytes[i], o->durable[i] ? "" : ", not durable");
+    for (int i = 0; i < w->n_topics; i++)
+        kept_tell(w, &w->topics[i]);
     world_event(w, "%d log directories", o->n_dirs);
     world_event(w, "journal of %lld bytes, sectors of %u, %s, %s, flushes take %lld ns, %s",
                 (long long)o->journal_bytes, o->sector_bytes,

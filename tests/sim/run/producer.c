@@ -66,12 +66,23 @@ static void wake(struct producer *p)
 
 /* ---- batches ------------------------------------------------------------------------------------ */
 
+static void put_record(const struct outgoing *o, struct batch_builder *bb, int64_t id, struct bytes value,
+                       char key_text[KEPT_TEXT_MAX])
+{
+    struct record_header header;
+    struct bytes key;
+    int n_headers;
+
+    kept_record(o->part, id, &value, key_text, &key, &header, &n_headers);
+    batch_add(bb, clock_wall(o->part->topic->w->clock).ms, key, value, &header, n_headers);
+}
+
 static void build(struct producer *p, struct outgoing *o, int32_t sequence)
 {
     struct batch_options options = BATCH_OPTIONS_NONE;
     struct world *w = p->a.w;
     struct batch_builder bb;
-    char value[2100];
+    char value[2100], key_text[KEPT_TEXT_MAX];
 
     if (p->idempotent) {
         options.producer_id = p->producer_id;
@@ -87,8 +98,7 @@ static void build(struct producer *p, struct outgoing *o, int32_t sequence)
 
         for (int at = 0; at < padding; at++)
             value[n + at] = (char)('a' + (at * 7 + i) % 26);
-        batch_add(&bb, clock_wall(w->clock).ms, (struct bytes){NULL, 0},
-                  bytes_of(value, (size_t)(n + padding)), NULL, 0);
+        put_record(o, &bb, o->first_id + i, bytes_of(value, (size_t)(n + padding)), key_text);
     }
     ASSERT(batch_end(&bb) == 0);
 }

@@ -140,6 +140,7 @@ static void jump_calendar(struct world *w)
     if (llabs(w->jumped_ms + ms) > 1200000)
         ms = -w->jumped_ms;
     w->jumped_ms += ms;
+    w->n_jumps++;
     world_event(w, "the calendar jumps by %lld ms", (long long)ms);
     clock_sim_jump_wall(w->clock, ms);
 }

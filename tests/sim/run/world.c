@@ -225,7 +225,8 @@ static void add_topics(struct world *w)
         *t = (struct topic){.w = w, .index = i, .n_parts = w->options.n_partitions[i]};
         t->durable = w->options.durable[i];
         t->churn = i >= w->n_topics - w->options.n_churn;
-        snprintf(t->name, sizeof(t->name), "%s%d", t->churn ? "churn" : "topic", i);
+        snprintf(t->name, sizeof(t->name), "%s%d",
+                 w->options.kept[i].policy & POLICY_COMPACT ? "keys" : t->churn ? "churn" : "topic", i);
         model_reset(t);
     }
 }

@@ -8,6 +8,7 @@
 #define SIM_WORLD_H
 
 #include "api.h"
+#include "record.h"
 #include "vfs_sim.h"
 #include "wire.h"
 
@@ -27,10 +28,19 @@ struct cgroups;
 
 /* ---- what a seed chooses (options.c) --------------------------------------------------------- */
 
+enum policy { POLICY_NONE = 0, POLICY_DELETE = 1, POLICY_COMPACT = 2 };
+struct kept_rules {
+    int policy; /* bits */
+    int64_t retention_ms, retention_bytes, delete_retention_ms, min_lag_ms, max_lag_ms, segment_ms;
+    bool half_dirty;
+};
 struct options {
     int n_topics, n_churn, n_partitions[TOPICS_MAX];
     bool durable[TOPICS_MAX];
     int segment_bytes[TOPICS_MAX];
+    struct kept_rules kept[TOPICS_MAX];
+    int cleaner_threads;
+    int64_t cleaner_io_bytes, roll_ms;
     int n_producers, n_consumers, n_groups, n_members, n_dirs;
     int n_cgroups, n_cmembers; /* of the newer protocol; n_cmembers: of each */
     int64_t journal_bytes, checkpoint_ms, think_ms, crash_ms, flush_ns, network_ns;
@@ -45,13 +55,15 @@ void options_tell(struct world *w); /* as an event */
 
 /* ---- what clients know of a partition (model.c) ---------------------------------------------- */
 
-enum slot_flag { SLOT_ACKED_ONE = 1, SLOT_ACKED_ALL = 2, SLOT_READ = 4 };
+enum slot_flag { SLOT_ACKED_ONE = 1, SLOT_ACKED_ALL = 2, SLOT_READ = 4, SLOT_GONE = 8 /* compacted away */ };
 enum id_state { ID_SENT = 0, ID_REFUSED };
 struct id_info {
     int64_t offset; /* -1: not known */
     int producer;
     enum id_state state;
     bool idempotent;
+    int64_t sent_ns; /* with the calendar as it was after n_jumps */
+    int n_jumps;
 };
 /* A partition of one incarnation of its topic: record ids by offset, records by id. */
 struct part {
@@ -63,6 +75,7 @@ struct part {
     struct id_info *info; /* by id */
     int64_t n_ids, cap_ids;
     bool lost_acked; /* a power cut took what was acknowledged but not promised */
+    int64_t cut_end; /* the highest end that a log with losses had: below it an active segment may have been compacted */
 };
 enum topic_state { TOPIC_ABSENT = 0, TOPIC_THERE, TOPIC_MAYBE_THERE, TOPIC_MAYBE_REMOVED };
 struct topic {
@@ -80,7 +93,7 @@ int64_t model_new_ids(struct part *p, int n, int producer, bool idempotent);
 void model_acked(struct part *p, int64_t first_id, int n, int64_t base_offset, int acks);
 void model_refused(struct part *p, int64_t first_id, int n); /* must never be seen */
 void model_seen(struct part *p, int64_t offset, int64_t id);
-/* What a whole partition holds after a restart, from start to n; ids: from 0 on. lossy: what was not promised may be gone. */
+/* What a whole partition holds after a restart, from start to n; ids: from 0 on, -1 where a record was compacted away. lossy: what was not promised may be gone. */
 void model_settle(struct part *p, const int64_t *ids, int64_t start, int64_t n, bool lossy);
 
 /* ---- groups, as their clients know them (member.c) ------------------------------------------- */
@@ -206,12 +219,13 @@ struct world {
     bool paused;   /* actors do not act */
     bool draining; /* nothing new is begun */
     int64_t trouble_ns, jumped_ms;
+    int n_jumps; /* of the calendar */
     bool stop_is_power;      /* what the end will be that vfs_sim_stop_at brings */
     int64_t faults_until_ns; /* errors of the disk may be told until then */
     bool lossy;              /* since the last start a fault may have taken what was not flushed */
     int64_t producer_ids[PRODUCER_IDS_MAX];
     int n_producer_ids;
-    uint64_t n_acked, n_read, n_committed, n_crashes, n_digests, n_starts;
+    uint64_t n_acked, n_read, n_committed, n_crashes, n_digests, n_starts, n_compacted, n_expired;
 };
 struct world *world_new(uint64_t seed, bool print);
 void world_free(struct world *w);
@@ -259,6 +273,30 @@ void cgroups_free(struct world *w);
 void cgroups_verify(struct world *w); /* after a start: committed offsets */
 /* All groups rest, or nothing was lifted yet; that they do not within a minute is wrong. */
 bool cgroups_settled(struct world *w);
+
+/* ---- retention and compaction (kept.c) -------------------------------------------------------- */
+
+#define KEPT_SETTINGS_MAX 12
+#define KEPT_CONFIGS_MAX  12
+#define KEPT_TEXT_MAX     64
+struct kept_configs {
+    struct create_topics_request_topics_configs rows[KEPT_CONFIGS_MAX];
+    char text[KEPT_CONFIGS_MAX][KEPT_TEXT_MAX];
+    int n;
+};
+void kept_choose(struct options *o, struct rng *rng);
+void kept_tell(struct world *w, const struct topic *t);
+int kept_broker_settings(const struct options *o, char out[KEPT_SETTINGS_MAX][KEPT_TEXT_MAX]); /* "key=value"; how many */
+void kept_topic_settings(const struct topic *t, struct kept_configs *c);
+bool kept_has(const struct part *p, enum policy policy);
+/* The record with that id, whose value is to be *value: a compacted topic's gets a key, and a tombstone's value goes to a header. */
+void kept_record(const struct part *p, int64_t id, struct bytes *value, char key_text[KEPT_TEXT_MAX], struct bytes *key,
+                 struct record_header *header, int *n_headers);
+struct bytes kept_value(const struct part *p, const struct record *r);        /* as it was sent */
+void kept_expect(const struct part *p, const struct record *r, int64_t id); /* its key is the one that was sent */
+void kept_expired(const struct part *p, int64_t offset); /* what is known there lies below the log start now */
+/* A compacted topic's partition, after a restart: as model_settle. */
+void kept_check(struct part *p, const int64_t *ids, int64_t start, int64_t n, bool lossy);
 
 /* ---- whole partitions, topics and groups, after a start (verify.c) ---------------------------- */
 

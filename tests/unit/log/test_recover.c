@@ -153,6 +153,42 @@ static void a_gap_between_segments_ends_the_log(void **state)
     assert_int_equal(fixture_count_records(fx), 7);
 }
 
+static void write_recovery_point(struct fixture *fx, int offset)
+{
+    char text[32];
+    int n = snprintf(text, sizeof(text), "0\n1\nt 0 %d\n", offset);
+
+    fixture_write_file(fx, FIXTURE_DIR "/recovery-point-offset-checkpoint", text, (size_t)n);
+}
+
+/* In a compacted log there may be gaps, but none past the recovery point that was noted: there something is missing. Where the
+ * journal does not show that this was the last broker, another one may have compacted. */
+static void a_gap_past_what_may_be_compacted_ends_the_log(void **state)
+{
+    for (int journal = 0; journal < 2; journal++) {
+        for (int noted = 0; noted <= 12; noted += 12) {
+            struct fixture fx;
+            bool damage = journal && noted < 6;
+
+            fixture_init(&fx, (const char *[]){journal ? "log.journal.bytes=49152" : "log.journal.bytes=0", NULL});
+            fixture_topic(&fx, (const char *[]){"cleanup.policy=compact", "internal.segment.bytes=1000", NULL});
+            fixture_open(&fx);
+            for (int i = 0; i < 10; i++) {
+                fixture_append(&fx, (struct test_batch){.n_records = 2, .value_bytes = 100});
+                if (i < 2) /* the first commit makes the journal, the second is in it */
+                    fixture_settle(&fx);
+            }
+            fixture_kill(&fx);
+            write_recovery_point(&fx, noted);
+            fixture_truncate(&fx, fixture_path(&fx, 6, ".log"), 2 * fixture_file_bytes(&fx, fixture_path(&fx, 6, ".log")) / 3);
+            fixture_open(&fx);
+            assert_int_equal(log_end_offset(fx.log), damage ? 10 : 20);
+            assert_int_equal(fixture_exists(&fx, fixture_path(&fx, 12, ".log.corrupt")), damage);
+            fixture_release(&fx);
+        }
+    }
+}
+
 /* The checksum covers neither the base offset nor the epoch: an offset that does not follow is
  * damage. */
 static void offset_that_does_not_follow_is_damage(void **state)
@@ -428,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(rot_is_kept_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(rot_sets_later_segments_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(a_gap_between_segments_ends_the_log, setup, teardown),
+        cmocka_unit_test(a_gap_past_what_may_be_compacted_ends_the_log),
         cmocka_unit_test_setup_teardown(offset_that_does_not_follow_is_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(rot_below_the_recovery_point_is_not_served, setup,
                                         teardown),
