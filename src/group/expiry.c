@@ -33,10 +33,11 @@ static bool expired(const struct group *g, const struct offset_entry *e, enum ex
                     int64_t now_ms)
 {
     int64_t retention_ms = g->shard->m->options.config->offsets_retention_minutes * 60000;
+    int64_t since_ms = base == EXPIRY_AFTER_STATE ? g->state_ms : e->commit_ms;
 
     if (e->expire_ms != NO_TIME)
         return now_ms >= e->expire_ms;
-    return now_ms - (base == EXPIRY_AFTER_STATE ? g->state_ms : e->commit_ms) >= retention_ms;
+    return since_ms <= now_ms - retention_ms; /* any number: OffsetCommit v1 brings its own time */
 }
 
 /* Proposes what is to go; true when nothing would be left. */
