@@ -228,14 +228,13 @@ void cg_beat_metadata(struct cg_beat *b, bool bump)
 {
     struct consumer_group *cg = b->g->consumer;
     int32_t n_members = cg->n_members + (b->member || b->replaced ? 0 : 1);
+    bool known = !bump && cg->refreshed_at == b->m->topics_changed; /* the hash is still right */
     struct cg_subscriptions s;
     int64_t hash;
 
     b->group_epoch = cg->epoch;
-    if (!bump && cg->refreshed_at == b->m->topics_changed) {
-        s = cg_subscriptions_of(b->g, b->arena);
-        b->homogeneous = cg->assignment_epoch >= cg->epoch ||
-                         cg_is_homogeneous(b->g, (struct cg_change){NULL, NULL}, &s, cg->n_members);
+    if (known && cg->assignment_epoch >= cg->epoch) {
+        b->homogeneous = true; /* nothing will be assigned */
         return;
     }
     s = cg_subscriptions_of(b->g, b->arena);
@@ -248,8 +247,10 @@ void cg_beat_metadata(struct cg_beat *b, bool bump)
             cg_subscriptions_regex(&s, gone->topics, gone->n_topics, -1);
     }
     cg_subscriptions_settle(&s);
-    hash = cg_metadata_hash(b->m, &s);
     b->homogeneous = cg_is_homogeneous(b->g, change_of(b), &s, n_members);
+    if (known)
+        return;
+    hash = cg_metadata_hash(b->m, &s);
     b->refreshed = true;
     if (bump || hash != cg->metadata_hash)
         propose_cg_epoch(&b->p, b->group_id, ++b->group_epoch, hash);
