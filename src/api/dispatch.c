@@ -81,6 +81,7 @@ static void request_free(struct request *rq)
 {
     ASSERT(rq->magic == REQUEST_MAGIC);
     list_remove(&rq->link);
+    out_release(&rq->encoded);
     arena_release(&rq->arena);
     chunk_unref(rq->chunk);
     conn_unref(rq->conn);
@@ -228,30 +229,26 @@ static void encode(struct request *rq, struct out *out)
     buf_release(&head);
 }
 
-void request_reply(struct request *rq)
+static void send_encoded(struct request *rq)
 {
     struct api_conn *c = rq->conn;
-    struct out out;
 
-    ASSERT(rq->magic == REQUEST_MAGIC);
-    if (!c->closed) {
-        out_init(&out);
-        encode(rq, &out);
-        c->transport.reply(c->carrier, rq->frame, &out, rq->throttle_ms);
-    }
+    if (!c->closed)
+        c->transport.reply(c->carrier, rq->frame, &rq->encoded, rq->throttle_ms);
     request_free(rq);
+}
+
+void request_reply(struct request *rq)
+{
+    ASSERT(rq->magic == REQUEST_MAGIC);
+    if (!rq->conn->closed)
+        encode(rq, &rq->encoded);
+    send_encoded(rq);
 }
 
 void request_reply_none(struct request *rq)
 {
-    struct api_conn *c = rq->conn;
-    struct out out;
-
-    if (!c->closed) {
-        out_init(&out);
-        c->transport.reply(c->carrier, rq->frame, &out, rq->throttle_ms);
-    }
-    request_free(rq);
+    send_encoded(rq);
 }
 
 void request_drop(struct request *rq, const char *why)
@@ -275,7 +272,7 @@ static void meta_durable(struct statelog_wait *w, int rc)
     if (rc < 0)
         request_drop(rq, err_text(rc));
     else
-        request_reply(rq);
+        send_encoded(rq);
 }
 
 void request_reply_after_meta(struct request *rq)
@@ -283,6 +280,7 @@ void request_reply_after_meta(struct request *rq)
     struct meta_reply *mr = arena_alloc(&rq->arena, sizeof(*mr));
 
     mr->rq = rq;
+    encode(rq, &rq->encoded);
     meta_after(rq->broker->meta, &mr->wait, meta_durable);
 }
 

@@ -28,6 +28,7 @@ struct request {
     void *body;               /* struct <name>_request, decoded */
     void *response;           /* struct <name>_response, at its defaults; the handler fills it */
     int16_t response_version; /* = version, but for ApiVersions' answer to an unknown one */
+    struct out encoded;       /* the reply, where it was encoded before it may leave */
     /* Of the quota function; also to be put in the response where it has the field. */
     int32_t throttle_ms;
     struct mono received;
@@ -69,7 +70,8 @@ void request_reply_none(struct request *rq); /* acks=0: no answer */
  * gone. */
 void request_drop(struct request *rq, const char *why);
 /* Ends a request whose reply waits for metadata: replies when all that was decided is durable,
- * drops it when the directory failed. */
+ * drops it when the directory failed. The response is encoded now: it may point to metadata that is
+ * gone by then. */
 void request_reply_after_meta(struct request *rq);
 
 /* Shorthands that every handler uses. */
