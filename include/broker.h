@@ -25,12 +25,10 @@ struct broker {
     struct log *metadata_log;
     struct meta *meta;
     struct groupm *groups;
-    struct statelog **offset_shards; /* by partition of __consumer_offsets; NULL until opened */
-    int32_t n_offset_shards;
+    struct shards *offset_shards; /* of __consumer_offsets */
     struct txnm *txns;
-    struct statelog **txn_shards; /* by partition of __transaction_state; NULL until opened */
-    int32_t n_txn_shards;
-    uint32_t n_shard_errors; /* coordinators.c: requests for shards that cannot be opened */
+    struct shards *txn_shards; /* of __transaction_state */
+    uint32_t n_shard_errors; /* shards.c: requests for shards that cannot be opened */
     struct mono shard_errors_quiet_until;
     struct security *security;
     struct quota *quota;

@@ -97,6 +97,9 @@ void groupm_give_up(struct groupm *g, struct group_call *call);
 void groupm_topic_changed(struct groupm *g, bool created);
 /* A topic is gone: its offsets go too. */
 void groupm_topic_deleted(struct groupm *g, struct str topic);
+/* __consumer_offsets is being deleted: all groups are forgotten, whoever waits is answered (COORDINATOR_NOT_AVAILABLE). The shards are
+ * asked for anew. (CoordinatorRuntime.scheduleUnloadOperation) */
+void groupm_forget(struct groupm *g);
 /* Stopping: every call that waits is answered now (COORDINATOR_NOT_AVAILABLE). */
 void groupm_stop(struct groupm *g);
 /* A hash over the groups, their members and offsets, for broker_digest; the same before a clean stop and after the start where

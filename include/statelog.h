@@ -42,6 +42,8 @@ struct statelog_options {
 /* Replays everything from the log's start to its end, then is ready. E_CORRUPT, E_IO with msg. */
 int statelog_open(struct env *env, const struct statelog_options *options, struct statelog **out, struct errmsg *msg);
 void statelog_close(struct statelog *s); /* waits are cancelled silently */
+/* Its log is about to be deleted: whoever waits is told E_OFFLINE now. Nothing is proposed any more. */
+void statelog_give_up(struct statelog *s);
 int64_t statelog_end(const struct statelog *s); /* the offset after the last applied record */
 
 /* What a machine proposes. */

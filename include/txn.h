@@ -131,6 +131,9 @@ enum txn_fate {
 enum txn_fate txnm_fate(const struct txnm *m, int64_t producer_id, int16_t producer_epoch, struct str topic,
                         int32_t partition);
 
+/* __transaction_state is being deleted: all transactions are forgotten, and who waits for an end has no answer (E_OFFLINE). What they
+ * have open in partitions is ended when those are opened next (txnm_fate), or by hand. */
+void txnm_forget(struct txnm *m);
 /* Stopping: from now on requests are answered COORDINATOR_NOT_AVAILABLE; what is being ended goes on. */
 void txnm_stop(struct txnm *m);
 /* A hash over all transactions, for broker_digest; the same before a clean stop and after the start where txnm_settled said

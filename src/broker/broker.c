@@ -107,11 +107,11 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
         rc = E_OFFLINE;
         goto out;
     }
-    b->groups = broker_groups_new(b);
-    b->txns = broker_txns_new(b);
-    rc = broker_groups_load(b, msg);
+    broker_groups_new(b);
+    broker_txns_new(b);
+    rc = shards_load(b->offset_shards, msg);
     if (rc == 0)
-        rc = broker_txns_load(b, msg);
+        rc = shards_load(b->txn_shards, msg);
     if (rc < 0)
         goto out;
     b->cleaner = broker_cleaner_new(b);
@@ -161,8 +161,8 @@ void broker_free(struct broker *b, bool clean)
         b->api_free(b->api);
     cleaner_free(b->cleaner);
     txnm_free(b->txns);
-    broker_txns_close(b);
-    broker_groups_close(b);
+    shards_free(b->txn_shards);
+    shards_free(b->offset_shards);
     if (b->groups)
         groupm_free(b->groups);
     if (b->meta)

@@ -64,12 +64,17 @@ struct deletion {
     struct statelog_wait wait;
     struct list link; /* in broker.deletions */
     char *topic;
+    struct statelog **shards; /* of a coordinator's topic: what still waits for them is told then */
+    int32_t n_shards;
     int32_t n_logs;
     struct log *logs[];
 };
 
 static void deletion_free(struct deletion *d)
 {
+    for (int32_t i = 0; i < d->n_shards; i++)
+        statelog_close(d->shards[i]);
+    free(d->shards);
     list_remove(&d->link);
     free(d->topic);
     free(d);
@@ -79,6 +84,9 @@ static void deletion_durable(struct statelog_wait *w, int rc)
 {
     struct deletion *d = CONTAINER_OF(w, struct deletion, wait);
 
+    for (int32_t i = 0; i < d->n_shards; i++)
+        if (d->shards[i])
+            statelog_give_up(d->shards[i]);
     for (int32_t i = 0; rc == 0 && i < d->n_logs; i++)
         log_delete(d->logs[i]);
     deletion_free(d);
@@ -102,6 +110,18 @@ static bool is_being_deleted(const struct broker *b, const char *topic)
     return false;
 }
 
+/* Its coordinator forgets all that it held, as when the partitions of Kafka's go to another broker, where they are empty. */
+static void coordinator_deleted(struct broker *b, struct deletion *d)
+{
+    if (b->groups && strcmp(d->topic, OFFSETS_TOPIC) == 0) {
+        groupm_forget(b->groups);
+        d->shards = shards_take(b->offset_shards, &d->n_shards);
+    } else if (b->txns && strcmp(d->topic, TRANSACTION_TOPIC) == 0) {
+        txnm_forget(b->txns);
+        d->shards = shards_take(b->txn_shards, &d->n_shards);
+    }
+}
+
 static void topic_deleted(void *arg, struct meta_topic *t)
 {
     struct broker *b = arg;
@@ -119,6 +139,7 @@ static void topic_deleted(void *arg, struct meta_topic *t)
         t->partitions[i].log = NULL;
     }
     list_push(&b->deletions, &d->link);
+    coordinator_deleted(b, d);
     meta_after(b->meta, &d->wait, deletion_durable);
     if (b->groups)
         groupm_topic_deleted(b->groups, str_of(t->name));

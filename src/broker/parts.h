@@ -12,18 +12,29 @@ void broker_deletions_release(struct broker *b);
 /* How the cleaner sees the partitions. */
 struct cleaner *broker_cleaner_new(struct broker *b);
 
-/* coordinators.c: the shards of __consumer_offsets */
-struct groupm *broker_groups_new(struct broker *b);
-int broker_groups_load(struct broker *b, struct errmsg *msg);
-void broker_groups_close(struct broker *b);
-/* The shard as the group coordinator gets it: 0 or a kafka_error. */
-int16_t broker_offset_shard(struct broker *b, int32_t shard, struct statelog **out);
-/* A shard of a coordinator's topic cannot be opened: one line a minute, for all of them. */
-void broker_tell_shard(struct broker *b, const char *topic, int32_t shard, const struct errmsg *msg);
+/* shards.c: the partitions of a coordinator's topic, each the log of one of its machines */
+struct shards_kind {
+    const char *topic;
+    statelog_apply_fn *apply;
+    /* The machine of a shard, to be filled by apply; and it has been. */
+    void *(*machine)(struct broker *b, int32_t shard, int32_t leader_epoch);
+    void (*loaded)(void *machine, struct statelog *log);
+};
+struct shards *shards_new(struct broker *b, const struct shards_kind *kind);
+/* How many there are; the topic is made when it is missing. 0: it cannot be made now. */
+int32_t shards_count(struct shards *s);
+/* The log of one, opened when it is first asked for. 0 or a kafka_error. */
+int16_t shards_get(struct shards *s, int32_t shard, struct statelog **out);
+/* Those that were ever written to, at the start; a directory that is offline is passed over. 0, or E_* with msg. */
+int shards_load(struct shards *s, struct errmsg *msg);
+/* The topic has been deleted: hands over all logs (NULL: never opened), which are then the caller's to close. */
+struct statelog **shards_take(struct shards *s, int32_t *n);
+void shards_free(struct shards *s);
 
-/* transactions.c: the shards of __transaction_state */
-struct txnm *broker_txns_new(struct broker *b);
-int broker_txns_load(struct broker *b, struct errmsg *msg);
-void broker_txns_close(struct broker *b);
+/* coordinators.c: groups, in __consumer_offsets */
+void broker_groups_new(struct broker *b);
+
+/* transactions.c: transactions, in __transaction_state */
+void broker_txns_new(struct broker *b);
 
 #endif

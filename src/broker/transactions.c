@@ -1,60 +1,30 @@
-/* The transaction coordinator's shards, one statelog per partition of __transaction_state, and its
- * markers.
+/* What the transaction coordinator asks the broker for; its markers.
  *
- * Owner: broker.txn_shards, core thread. As with groups, a shard whose partition was ever written to is
- * loaded at the start, and the topic is made at the first use. Shards are loaded after those of
- * groups, because transactions that are found half-ended put markers there.
+ * Owner: broker.txns and broker.txn_shards, core thread. Its shards are loaded after those of groups, because transactions that are
+ * found half-ended put markers there.
  */
 #include "parts.h"
 
 #include "record.h"
 
-static int shard_open(struct broker *b, struct meta_topic *t, int32_t shard, struct errmsg *msg)
+static void *shard_machine(struct broker *b, int32_t shard, int32_t leader_epoch)
 {
-    struct statelog_options options = {.apply = txn_shard_apply, .origin = LOG_FROM_COORDINATOR};
-    int32_t leader_epoch = t->partitions[shard].leader_epoch;
-    struct log *log;
-    int rc = broker_log(b, t, shard, true, &log);
-
-    if (rc < 0) {
-        errmsg_set(msg, "%s", err_text(rc));
-        return rc;
-    }
-    options.log = log;
-    options.machine = txnm_shard(b->txns, shard, leader_epoch);
-    options.leader_epoch = leader_epoch;
-    rc = statelog_open(b->env, &options, &b->txn_shards[shard], msg);
-    if (rc == 0)
-        txn_shard_loaded(options.machine, b->txn_shards[shard]);
-    return rc;
+    return txnm_shard(b->txns, shard, leader_epoch);
 }
 
-static void shards_grow(struct broker *b, int32_t n)
+static void shard_loaded(void *machine, struct statelog *log)
 {
-    if (n <= b->n_txn_shards)
-        return;
-    b->txn_shards = xrealloc_array(b->txn_shards, (size_t)n, sizeof(*b->txn_shards));
-    for (int32_t i = b->n_txn_shards; i < n; i++)
-        b->txn_shards[i] = NULL;
-    b->n_txn_shards = n;
+    txn_shard_loaded(machine, log);
 }
+
+static const struct shards_kind kind = {.topic = TRANSACTION_TOPIC,
+                                        .apply = txn_shard_apply,
+                                        .machine = shard_machine,
+                                        .loaded = shard_loaded};
 
 int32_t broker_transactions_topic(struct broker *b)
 {
-    struct meta_topic *t = meta_topic(b->meta, STR(TRANSACTION_TOPIC));
-    struct errmsg why = {0};
-    int16_t error = KE_NONE;
-    int rc;
-
-    if (!t) {
-        rc = meta_create_internal_topic(b->meta, STR(TRANSACTION_TOPIC), &t, &error, &why);
-        if (rc < 0 || error) {
-            diag_warn("cannot create %s: %s", TRANSACTION_TOPIC, rc < 0 ? err_text(rc) : why.text);
-            return 0;
-        }
-    }
-    shards_grow(b, t->n_partitions);
-    return t->n_partitions;
+    return shards_count(b->txn_shards);
 }
 
 /* ---- what the coordinator asks for */
@@ -66,19 +36,7 @@ static int32_t txn_n_shards(void *arg)
 
 static int16_t txn_shard(void *arg, int32_t shard, struct statelog **out)
 {
-    struct broker *b = arg;
-    struct meta_topic *t = meta_topic(b->meta, STR(TRANSACTION_TOPIC));
-    struct errmsg msg = {0};
-
-    *out = NULL;
-    if (b->stopping || !t || shard >= b->n_txn_shards)
-        return KE_COORDINATOR_NOT_AVAILABLE;
-    if (!b->txn_shards[shard] && shard_open(b, t, shard, &msg) < 0) {
-        broker_tell_shard(b, TRANSACTION_TOPIC, shard, &msg);
-        return KE_COORDINATOR_NOT_AVAILABLE;
-    }
-    *out = b->txn_shards[shard];
-    return KE_NONE;
+    return shards_get(((struct broker *)arg)->txn_shards, shard, out);
 }
 
 static bool txn_group_partition(void *arg, struct str group_id, struct str *topic,
@@ -134,7 +92,7 @@ static int write_to_group(struct broker *b, int32_t partition, const struct txn_
     struct statelog *s;
     int rc;
 
-    if (broker_offset_shard(b, partition, &s))
+    if (shards_get(b->offset_shards, partition, &s))
         return E_AGAIN;
     marker_value_put(value, marker->coordinator_epoch);
     rc = statelog_propose_marker(s, producer, marker_type(marker), bytes_of(value, sizeof(value)),
@@ -235,7 +193,7 @@ static int txn_write_marker(void *arg, struct str topic, int32_t partition,
 
 /* ---- life */
 
-struct txnm *broker_txns_new(struct broker *b)
+void broker_txns_new(struct broker *b)
 {
     struct txnm_options options = {.config = b->config,
                                    .shard = txn_shard,
@@ -246,37 +204,6 @@ struct txnm *broker_txns_new(struct broker *b)
                                    .transaction_version = txn_version,
                                    .arg = b};
 
-    return txnm_new(b->env, &options);
-}
-
-int broker_txns_load(struct broker *b, struct errmsg *msg)
-{
-    struct meta_topic *t = meta_topic(b->meta, STR(TRANSACTION_TOPIC));
-    int rc;
-
-    if (!t)
-        return 0;
-    shards_grow(b, t->n_partitions);
-    for (int32_t i = 0; i < t->n_partitions; i++) {
-        if (!log_exists(b->logm, t->name, i))
-            continue;
-        rc = shard_open(b, t, i, msg);
-        if (rc == E_OFFLINE) /* its transactional ids have no coordinator until the next start */
-            continue;
-        if (rc < 0) {
-            errmsg_wrap(msg, "%s-%d", TRANSACTION_TOPIC, i);
-            return rc;
-        }
-    }
-    return 0;
-}
-
-void broker_txns_close(struct broker *b)
-{
-    for (int32_t i = 0; i < b->n_txn_shards; i++)
-        if (b->txn_shards[i])
-            statelog_close(b->txn_shards[i]);
-    free(b->txn_shards);
-    b->txn_shards = NULL;
-    b->n_txn_shards = 0;
+    b->txn_shards = shards_new(b, &kind);
+    b->txns = txnm_new(b->env, &options);
 }

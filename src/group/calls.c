@@ -117,13 +117,18 @@ void groupm_give_up(struct groupm *m, struct group_call *call)
         parked_give_up(call->state);
 }
 
-void groupm_stop(struct groupm *m)
+void call_give_up_all(struct groupm *m)
 {
     struct list *first;
 
+    while ((first = list_first(&m->parked)))
+        parked_give_up(CONTAINER_OF(first, struct group_call, link)->state);
+}
+
+void groupm_stop(struct groupm *m)
+{
     ASSERT_CORE();
     ASSERT(m->magic == GROUPM_MAGIC);
     m->stopping = true;
-    while ((first = list_first(&m->parked)))
-        parked_give_up(CONTAINER_OF(first, struct group_call, link)->state);
+    call_give_up_all(m);
 }

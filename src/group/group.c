@@ -212,6 +212,18 @@ static void shard_free(struct group_shard *s)
     free(s);
 }
 
+void groupm_forget(struct groupm *m)
+{
+    ASSERT_CORE();
+    ASSERT(m->magic == GROUPM_MAGIC);
+    call_give_up_all(m);
+    for (int32_t i = 0; i < m->n_shards; i++)
+        shard_free(m->shards[i]);
+    free(m->shards);
+    m->shards = NULL;
+    m->n_shards = 0;
+}
+
 void groupm_free(struct groupm *m)
 {
     if (!m)

@@ -225,6 +225,8 @@ void call_end_all(struct group_shard **shards, int n, struct group_call *call);
 struct parked *call_park(struct groupm *m, struct group_call *call, struct member *member,
                          int16_t version);
 void call_unpark(struct parked *p);
+/* Everybody who waits for other members is answered COORDINATOR_NOT_AVAILABLE. */
+void call_give_up_all(struct groupm *m);
 
 /* ---- state.c --------------------------------------------------------------------------------- */
 void group_move(struct group *g, enum group_state to);

@@ -51,6 +51,19 @@ void statelog_close(struct statelog *s)
     free(s);
 }
 
+void statelog_give_up(struct statelog *s)
+{
+    struct list *first;
+
+    ASSERT(s->magic == STATELOG_MAGIC);
+    while ((first = list_first(&s->waits))) {
+        struct statelog_wait *w = CONTAINER_OF(first, struct statelog_wait, link);
+
+        statelog_wait_cancel(w);
+        w->then(w, E_OFFLINE);
+    }
+}
+
 int64_t statelog_end(const struct statelog *s)
 {
     return s->end;

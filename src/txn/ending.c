@@ -58,6 +58,12 @@ void ending_free(struct transaction *t)
     free(e);
 }
 
+void ending_give_up(struct transaction *t)
+{
+    if (t->ending)
+        answer(t->ending, E_OFFLINE);
+}
+
 static void retry_later(struct ending *e)
 {
     struct env *env = e->t->shard->m->env;

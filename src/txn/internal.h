@@ -136,6 +136,7 @@ int txn_abort(struct transaction *t);
  * cannot for now. */
 void ending_start(struct transaction *t, struct txn_call *call);
 void ending_free(struct transaction *t);
+void ending_give_up(struct transaction *t); /* who waits for it gets no answer (E_OFFLINE) */
 
 /* ---- expiry.c -------------------------------------------------------------------------------- */
 void txn_timers_init(struct txnm *m);

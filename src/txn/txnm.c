@@ -175,11 +175,8 @@ void txnm_stop(struct txnm *m)
     txn_timers_cancel(m);
 }
 
-void txnm_free(struct txnm *m)
+static void shards_free(struct txnm *m)
 {
-    if (!m)
-        return;
-    ASSERT(m->magic == TXNM_MAGIC);
     txn_timers_cancel(m);
     for (int32_t i = 0; i < m->n_shards; i++) {
         struct txn_shard *s = m->shards[i];
@@ -190,6 +187,27 @@ void txnm_free(struct txnm *m)
     }
     ASSERT(!m->by_producer);
     free(m->shards);
+    m->shards = NULL;
+    m->n_shards = 0;
+}
+
+void txnm_forget(struct txnm *m)
+{
+    ASSERT_CORE();
+    ASSERT(m->magic == TXNM_MAGIC);
+    for (int32_t i = 0; i < m->n_shards; i++)
+        for (struct transaction *t = m->shards[i] ? m->shards[i]->transactions : NULL; t;
+             t = t->hh.next)
+            ending_give_up(t);
+    shards_free(m);
+}
+
+void txnm_free(struct txnm *m)
+{
+    if (!m)
+        return;
+    ASSERT(m->magic == TXNM_MAGIC);
+    shards_free(m);
     m->magic = 0;
     free(m);
 }
