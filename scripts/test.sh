@@ -52,6 +52,7 @@ step "config/server.properties" scripts/gen-server-properties --check
 step "build (asan)" build asan
 unit asan
 step "fault sweep, every case (asan)" build/asan/sweep --full
+step "random requests, 100 seeds" build/asan/requests 1 --runs 100
 step "simulator, 500 seeds" scripts/sim 1 --runs 500
 step "simulator, planted bugs" scripts/sim --plants
 step "build (clang)" build clang

@@ -259,16 +259,18 @@ struct box_conn *box_connect(struct box *b)
     return c;
 }
 
+static void free_reply(struct box_reply *r)
+{
+    list_remove(&r->link);
+    buf_release(&r->bytes);
+    free(r);
+}
+
 void box_disconnect(struct box_conn *c)
 {
     api_closed(c->api);
     LIST_FOREACH_SAFE(it, &c->replies)
-    {
-        struct box_reply *r = CONTAINER_OF(it, struct box_reply, link);
-
-        buf_release(&r->bytes);
-        free(r);
-    }
+    free_reply(CONTAINER_OF(it, struct box_reply, link));
     list_remove(&c->link);
     free(c->why);
     free(c);
@@ -307,32 +309,53 @@ uint64_t box_send(struct box_conn *c, int16_t key, int16_t version, const void *
     return frame;
 }
 
-void *box_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version)
+static struct box_reply *find_reply(struct box_conn *c, uint64_t frame)
 {
-    const struct wire_api *api = wire_api_find(key);
-
     LIST_FOREACH(it, &c->replies)
     {
         struct box_reply *r = CONTAINER_OF(it, struct box_reply, link);
-        struct wire_reader reader;
-        struct bytes copy;
-        void *out;
 
-        if (r->frame != frame)
-            continue;
-        assert_true(r->bytes.n >= 8);
-        assert_int_equal(get_be32(r->bytes.p), r->bytes.n - 4);
-        copy = arena_bytes(&c->box->arena, (struct bytes){r->bytes.p + 4, r->bytes.n - 4});
-        wire_reader_init(&reader, copy, &c->box->arena);
-        assert_int_equal(wire_get_int32(&reader), (int32_t)frame);
-        if (version >= api->response.flexible_from && key != 18)
-            wire_skip_tags(&reader);
-        out = arena_alloc(&c->box->arena, api->response.struct_bytes);
-        assert_int_equal(api->response.decode(out, &reader, version), 0);
-        assert_ptr_equal(reader.at, reader.end);
-        return out;
+        if (r->frame == frame)
+            return r;
     }
     return NULL;
+}
+
+static void *decode_reply(struct box *b, const struct box_reply *r, int16_t key, int16_t version)
+{
+    const struct wire_api *api = wire_api_find(key);
+    struct wire_reader reader;
+    struct bytes copy;
+    void *out;
+
+    assert_true(r->bytes.n >= 8);
+    assert_int_equal(get_be32(r->bytes.p), r->bytes.n - 4);
+    copy = arena_bytes(&b->arena, (struct bytes){r->bytes.p + 4, r->bytes.n - 4});
+    wire_reader_init(&reader, copy, &b->arena);
+    assert_int_equal(wire_get_int32(&reader), (int32_t)r->frame);
+    if (version >= api->response.flexible_from && key != 18)
+        wire_skip_tags(&reader);
+    out = arena_alloc(&b->arena, api->response.struct_bytes);
+    assert_int_equal(api->response.decode(out, &reader, version), 0);
+    assert_ptr_equal(reader.at, reader.end);
+    return out;
+}
+
+void *box_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version)
+{
+    struct box_reply *r = find_reply(c, frame);
+
+    return r ? decode_reply(c->box, r, key, version) : NULL;
+}
+
+void *box_take_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version)
+{
+    struct box_reply *r = find_reply(c, frame);
+    void *out = r ? decode_reply(c->box, r, key, version) : NULL;
+
+    if (r)
+        free_reply(r);
+    return out;
 }
 
 void *box_try_call(struct box_conn *c, int16_t key, int16_t version, const void *request)

@@ -69,6 +69,8 @@ uint64_t box_send(struct box_conn *c, int16_t key, int16_t version, const void *
 uint64_t box_send_raw(struct box_conn *c, struct bytes body);
 /* The reply of a frame, decoded, if it has come: NULL otherwise. Lives until box_end. */
 void *box_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version);
+/* The same, for those who ask much: the reply is taken away. */
+void *box_take_reply(struct box_conn *c, uint64_t frame, int16_t key, int16_t version);
 /* Send, turn until the reply is there (at most some turns; the clock stands), decode. */
 void *box_call(struct box_conn *c, int16_t key, int16_t version, const void *request);
 /* As box_call, but NULL where no reply comes or the connection is closed. */
