@@ -109,6 +109,8 @@ char *config_value_text(const struct config_setting *st, const union config_valu
 struct config_pair {
     struct str name, value;
 };
+/* The last one of this name, which is the one that counts; NULL. */
+const struct config_pair *config_pair_find(const struct config_pair *pairs, int n, struct str name);
 
 /* ---- listeners ------------------------------------------------------------------------------------------------- */
 

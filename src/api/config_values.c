@@ -65,14 +65,6 @@ struct str api_taken_text(struct request *rq, char *text)
     return s;
 }
 
-static const struct config_pair *find_pair(const struct config_pair *pairs, int n, struct str name)
-{
-    for (int i = 0; i < n; i++)
-        if (str_eq(pairs[i].name, name))
-            return &pairs[i];
-    return NULL;
-}
-
 /* What the metadata says of a broker setting: of this broker, or ("") of all. */
 static struct str dynamic_value(struct request *rq, bool ours, struct str name)
 {
@@ -81,7 +73,7 @@ static struct str dynamic_value(struct request *rq, bool ours, struct str name)
     int n;
 
     pairs = meta_configs(rq->broker->meta, META_RESOURCE_BROKER, resource, &n);
-    found = find_pair(pairs, n, name);
+    found = config_pair_find(pairs, n, name);
     return found ? found->value : (struct str){NULL, 0};
 }
 

@@ -101,14 +101,6 @@ void configs_set_source(struct describe *d, struct describe_configs_response_res
 
 /* ---- text of values -------------------------------------------------------------------------- */
 
-const struct config_pair *configs_find_pair(const struct config_pair *pairs, int n, struct str name)
-{
-    for (int i = 0; i < n; i++)
-        if (str_eq(pairs[i].name, name))
-            return &pairs[i];
-    return NULL;
-}
-
 struct str configs_canonical(struct describe *d, const struct config_setting *st, struct str text)
 {
     return api_canonical(d->rq, st, text);
@@ -129,7 +121,7 @@ static struct str topic_value(struct describe *d, const struct meta_topic *t,
 static void topic_setting(struct describe *d, const struct meta_topic *t,
                           const struct config_setting *st)
 {
-    const struct config_pair *own = configs_find_pair(t->configs, t->n_configs, str_of(st->name));
+    const struct config_pair *own = config_pair_find(t->configs, t->n_configs, str_of(st->name));
     struct api_synonym synonyms[API_SYNONYMS_MAX + 1];
     struct describe_configs_response_results_configs *row;
     int n = 0;

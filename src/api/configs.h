@@ -30,8 +30,6 @@ configs_add_unknown(struct describe *d, struct str name, int8_t source);
 void configs_set_source(struct describe *d, struct describe_configs_response_results_configs *row,
                         const struct api_synonym *synonyms, int n);
 
-const struct config_pair *configs_find_pair(const struct config_pair *pairs, int n,
-                                            struct str name);
 /* What was set as text, as it reads when parsed. */
 struct str configs_canonical(struct describe *d, const struct config_setting *st, struct str text);
 

@@ -27,7 +27,7 @@ void configs_describe_client_metrics(struct describe *d)
 
         if (!configs_asked_for(d, self.name))
             continue;
-        own = configs_find_pair(pairs, n, self.name);
+        own = config_pair_find(pairs, n, self.name);
         row = configs_add_setting(d, st);
         row->value = self.value =
             own ? configs_canonical(d, st, own->value) : str_of(st->default_text);
@@ -92,7 +92,7 @@ void configs_describe_group(struct describe *d)
         return;
     for (int i = 0; i < config_n_group_settings; i++) {
         const struct config_setting *st = &config_group_settings[i];
-        const struct config_pair *own = configs_find_pair(pairs, n, str_of(st->name));
+        const struct config_pair *own = config_pair_find(pairs, n, str_of(st->name));
 
         if (configs_asked_for(d, str_of(st->name)) && (own || !api_setting_hidden(st)))
             group_setting(d, st, own);

@@ -152,19 +152,11 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Of two for one name the last counts. */
-static const struct config_pair *own_value(const struct meta_new_topic *t, const char *name)
-{
-    for (int i = t->n_configs - 1; i >= 0; i--)
-        if (str_is(t->configs[i].name, name))
-            return &t->configs[i];
-    return NULL;
-}
-
 static bool fill_config(struct request *rq, const struct meta_new_topic *t,
                         const struct topic_config *tc, const struct config_setting *st,
                         struct create_topics_response_topics_configs *row)
 {
-    const struct config_pair *own = own_value(t, st->name);
+    const struct config_pair *own = config_pair_find(t->configs, t->n_configs, str_of(st->name));
     struct api_synonym synonyms[API_SYNONYMS_MAX];
 
     if (!own && api_setting_hidden(st))

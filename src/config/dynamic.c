@@ -11,14 +11,6 @@
 #include "fields.h"
 #include "names.h"
 
-static const struct config_pair *last_pair(const struct config_pair *pairs, int n, const char *name)
-{
-    for (int i = n - 1; i >= 0; i--)
-        if (str_is(pairs[i].name, name))
-            return &pairs[i];
-    return NULL;
-}
-
 static bool is_kept(const struct config_setting *st)
 {
     return st->dynamic != CONFIG_STATIC && st->field_at != SIZE_MAX;
@@ -65,7 +57,7 @@ static void take_all(struct config *c, const struct config_pair *pairs, int n)
         const struct config_setting *st = &config_broker_settings[i];
 
         if (is_kept(st) && !is_bound_at_start(st))
-            take(c, st, last_pair(pairs, n, st->name));
+            take(c, st, config_pair_find(pairs, n, str_of(st->name)));
     }
 }
 

@@ -8,10 +8,10 @@
 #include "fields.h"
 #include "text.h"
 
-static const struct config_pair *find_pair(const struct config_pair *pairs, int n, const char *name)
+const struct config_pair *config_pair_find(const struct config_pair *pairs, int n, struct str name)
 {
-    for (int i = 0; i < n; i++)
-        if (str_is(pairs[i].name, name))
+    for (int i = n - 1; i >= 0; i--)
+        if (str_eq(pairs[i].name, name))
             return &pairs[i];
     return NULL;
 }
@@ -120,8 +120,8 @@ static int check_timeouts(const struct config *c, const struct config_pair *pair
                           struct errmsg *msg)
 {
     for (size_t i = 0; i < ARRAY_SIZE(timeouts); i++) {
-        const struct config_pair *s = find_pair(pairs, n, timeouts[i].session);
-        const struct config_pair *h = find_pair(pairs, n, timeouts[i].heartbeat);
+        const struct config_pair *s = config_pair_find(pairs, n, str_of(timeouts[i].session));
+        const struct config_pair *h = config_pair_find(pairs, n, str_of(timeouts[i].heartbeat));
         int64_t session = s != NULL ? number_of(s) : field_at(c, timeouts[i].session_at);
         int64_t heartbeat = h != NULL ? number_of(h) : field_at(c, timeouts[i].heartbeat_at);
 
@@ -150,8 +150,9 @@ static int check_tags(const struct config_pair *p, struct errmsg *msg)
 static int check_texts(const struct config *c, const struct config_pair *pairs, int n,
                        struct errmsg *msg)
 {
-    const struct config_pair *assignor = find_pair(pairs, n, "streams.assignor.name");
-    const struct config_pair *dlq = find_pair(pairs, n, "errors.deadletterqueue.topic.name");
+    const struct config_pair *assignor = config_pair_find(pairs, n, STR("streams.assignor.name"));
+    const struct config_pair *dlq =
+        config_pair_find(pairs, n, STR("errors.deadletterqueue.topic.name"));
 
     if (assignor != NULL && assignor->value.n > 0) {
         char *name = str_dup(assignor->value);
@@ -173,7 +174,8 @@ static int check_texts(const struct config *c, const struct config_pair *pairs, 
 int config_check_group(const struct config *c, const struct config_pair *pairs, int n,
                        struct errmsg *msg)
 {
-    const struct config_pair *tags = find_pair(pairs, n, "streams.rack.aware.assignment.tags");
+    const struct config_pair *tags =
+        config_pair_find(pairs, n, STR("streams.rack.aware.assignment.tags"));
     int rc = 0;
 
     for (int i = 0; i < n; i++)
@@ -184,7 +186,7 @@ int config_check_group(const struct config *c, const struct config_pair *pairs, 
     for (int i = 0; rc == 0 && i < n; i++)
         rc = check_value(config_group_setting(pairs[i].name), pairs[i].value, msg);
     for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(bounds); i++) {
-        const struct config_pair *p = find_pair(pairs, n, bounds[i].name);
+        const struct config_pair *p = config_pair_find(pairs, n, str_of(bounds[i].name));
 
         if (p != NULL)
             rc = check_bound(c, &bounds[i], number_of(p), msg);
@@ -246,8 +248,8 @@ static int check_interval(struct str text, struct errmsg *msg)
 int config_check_client_metrics(const struct config_pair *pairs, int n, bool *well_formed,
                                 struct errmsg *msg)
 {
-    const struct config_pair *interval = find_pair(pairs, n, "interval.ms");
-    const struct config_pair *match = find_pair(pairs, n, "match");
+    const struct config_pair *interval = config_pair_find(pairs, n, STR("interval.ms"));
+    const struct config_pair *match = config_pair_find(pairs, n, STR("match"));
     int rc = 0;
 
     *well_formed = false;
