@@ -51,6 +51,7 @@ struct group_call {
     int rc;
     struct arena *arena; /* for the response */
     struct statelog_wait wait; /* group's own, like the rest */
+    struct statelog_waits waits;
     struct list link;
     void *state;
 };

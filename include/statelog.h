@@ -79,6 +79,13 @@ struct log *statelog_log(const struct statelog *s); /* borrowed */
 /* `then` runs when everything applied so far is durable. */
 void statelog_after(struct statelog *s, struct statelog_wait *w, void (*then)(struct statelog_wait *, int));
 void statelog_wait_cancel(struct statelog_wait *w);
+/* The same of several at once, NULLs left out; without any `then` runs before this returns. rc is E_OFFLINE if one was. */
+struct statelog_waits {
+    int n_left, rc;
+    void (*then)(struct statelog_waits *w, int rc);
+};
+void statelog_after_all(struct statelog **logs, int n, struct arena *arena, struct statelog_waits *w,
+                        void (*then)(struct statelog_waits *, int));
 
 /* Entries that are written one after the other into one buffer, which moves while it grows: until they are sent each is known
  * by its place. Zero-filled is empty. */

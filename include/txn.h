@@ -63,6 +63,7 @@ struct txn_call {
     int rc;
     struct arena *arena;       /* for the response */
     struct statelog_wait wait; /* txn's own, like the rest */
+    struct statelog_waits waits;
     struct list link;
     void *state;
 };

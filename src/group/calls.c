@@ -32,41 +32,18 @@ void call_end(struct group_shard *s, struct group_call *call)
 
 /* ---- several shards */
 
-struct call_all {
-    struct group_call *call;
-    int n_left, rc;
-};
-struct call_part {
-    struct statelog_wait wait;
-    struct call_all *all;
-};
-
-static void part_durable(struct statelog_wait *w, int rc)
+static void all_durable(struct statelog_waits *w, int rc)
 {
-    struct call_all *all = CONTAINER_OF(w, struct call_part, wait)->all;
-
-    ASSERT(all->n_left > 0);
-    if (rc < 0)
-        all->rc = rc;
-    if (--all->n_left == 0)
-        call_end_now(all->call, all->rc);
+    call_end_now(CONTAINER_OF(w, struct group_call, waits), rc);
 }
 
 void call_end_all(struct group_shard **shards, int n, struct group_call *call)
 {
-    struct call_all *all = arena_alloc(call->arena, sizeof(*all));
-    struct call_part *parts = arena_array(call->arena, (size_t)n, sizeof(*parts));
+    struct statelog **logs = arena_array(call->arena, (size_t)n, sizeof(struct statelog *));
 
-    all->call = call;
-    for (int i = 0; i < n; i++) {
-        if (!shards[i] || !shards[i]->log)
-            continue;
-        parts[i].all = all;
-        all->n_left++;
-        statelog_after(shards[i]->log, &parts[i].wait, part_durable);
-    }
-    if (all->n_left == 0)
-        call_end_now(call, 0);
+    for (int i = 0; i < n; i++)
+        logs[i] = shards[i] ? shards[i]->log : NULL;
+    statelog_after_all(logs, n, call->arena, &call->waits, all_durable);
 }
 
 /* ---- waiting for other members */

@@ -315,3 +315,38 @@ void statelog_wait_cancel(struct statelog_wait *w)
     log_wait_cancel(&w->wait);
     list_remove(&w->link);
 }
+
+/* ---- several at once */
+
+struct wait_part {
+    struct statelog_wait wait;
+    struct statelog_waits *all;
+};
+
+static void part_durable(struct statelog_wait *w, int rc)
+{
+    struct statelog_waits *all = CONTAINER_OF(w, struct wait_part, wait)->all;
+
+    ASSERT(all->n_left > 0);
+    if (rc < 0)
+        all->rc = rc;
+    if (--all->n_left == 0)
+        all->then(all, all->rc);
+}
+
+void statelog_after_all(struct statelog **logs, int n, struct arena *arena,
+                        struct statelog_waits *w, void (*then)(struct statelog_waits *, int))
+{
+    struct wait_part *parts = arena_array(arena, (size_t)n, sizeof(*parts));
+
+    *w = (struct statelog_waits){.then = then};
+    for (int i = 0; i < n; i++) {
+        if (!logs[i])
+            continue;
+        parts[i].all = w;
+        w->n_left++;
+        statelog_after(logs[i], &parts[i].wait, part_durable);
+    }
+    if (w->n_left == 0)
+        then(w, 0);
+}

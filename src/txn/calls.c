@@ -29,42 +29,18 @@ void txn_call_end(struct txn_shard *s, struct txn_call *call)
 
 /* ---- several shards */
 
-struct call_all {
-    struct txn_call *call;
-    int32_t n_left;
-    int rc;
-};
-struct call_part {
-    struct statelog_wait wait;
-    struct call_all *all;
-};
-
-static void part_durable(struct statelog_wait *w, int rc)
+static void all_durable(struct statelog_waits *w, int rc)
 {
-    struct call_all *all = CONTAINER_OF(w, struct call_part, wait)->all;
-
-    ASSERT(all->n_left > 0);
-    if (rc < 0)
-        all->rc = rc;
-    if (--all->n_left == 0)
-        txn_call_end_now(all->call, all->rc);
+    txn_call_end_now(CONTAINER_OF(w, struct txn_call, waits), rc);
 }
 
 void txn_call_end_all(struct txn_shard **shards, int32_t n, struct txn_call *call)
 {
-    struct call_all *all = arena_alloc(call->arena, sizeof(*all));
-    struct call_part *parts = arena_array(call->arena, (size_t)n, sizeof(*parts));
+    struct statelog **logs = arena_array(call->arena, (size_t)n, sizeof(struct statelog *));
 
-    all->call = call;
-    for (int32_t i = 0; i < n; i++) {
-        if (!shards[i] || !shards[i]->log)
-            continue;
-        parts[i].all = all;
-        all->n_left++;
-        statelog_after(shards[i]->log, &parts[i].wait, part_durable);
-    }
-    if (all->n_left == 0)
-        txn_call_end_now(call, 0);
+    for (int32_t i = 0; i < n; i++)
+        logs[i] = shards[i] ? shards[i]->log : NULL;
+    statelog_after_all(logs, n, call->arena, &call->waits, all_durable);
 }
 
 /* TransactionStateManager.appendTransactionToLog */
