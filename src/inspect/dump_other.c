@@ -40,13 +40,13 @@ static void print_entry(struct dump *d, const struct producer_snapshot_producer_
                  (long long)e->current_txn_first_offset);
     fprintf(d->out,
             "producerId: %lld producerEpoch: %d coordinatorEpoch: %d currentTxnFirstOffset: %s "
-            "lastTimestamp: %lld ",
+            "lastTimestamp: %lld",
             (long long)e->producer_id, e->epoch, e->coordinator_epoch, first,
             (long long)e->timestamp);
     if (e->last_offset >=
         0) /* the first sequence, as DefaultRecordBatch.decrementSequence has it */
         fprintf(d->out,
-                "firstSequence: %d lastSequence: %d lastOffset: %lld offsetDelta: %d timestamp: "
+                " firstSequence: %d lastSequence: %d lastOffset: %lld offsetDelta: %d timestamp: "
                 "%lld",
                 e->last_sequence >= e->offset_delta
                     ? e->last_sequence - e->offset_delta

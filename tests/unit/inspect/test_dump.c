@@ -142,6 +142,36 @@ static void snapshot(void **state)
     fixture_release(&fx);
 }
 
+/* A producer of which there is no batch: nothing, not even a space, follows the timestamp. */
+static void snapshot_without_batches(void **state)
+{
+    static const char path[] = "/data/t-0/00000000000000000003.snapshot";
+    static const uint8_t entries[] = {
+        0,    0,    0,    1,                            /* one */
+        0,    0,    0,    0,    0,    0,    0,    7,    /* producer id */
+        0,    2,                                        /* epoch */
+        0xff, 0xff, 0xff, 0xff,                         /* last sequence */
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* last offset */
+        0,    0,    0,    0,                            /* offset delta */
+        0,    0,    0,    0,    0,    0,    3,    0xe8, /* timestamp */
+        0,    0,    0,    5,                            /* coordinator epoch */
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* first offset of its transaction */
+    };
+    uint8_t file[6 + sizeof(entries)] = {0, 1};
+    struct fixture fx;
+
+    make(&fx, true);
+    put_be32(file + 2, crc32c(0, entries, sizeof(entries)));
+    memcpy(file + 6, entries, sizeof(entries));
+    fixture_write_file(&fx, path, file, sizeof(file));
+    tool_expect(dump(&fx, NULL, path), INSPECT_SOUND,
+                "Dumping /data/t-0/00000000000000000003.snapshot\n"
+                "producerId: 7 producerEpoch: 2 coordinatorEpoch: 5 currentTxnFirstOffset: "
+                "OptionalLong.empty lastTimestamp: 1000\n",
+                "");
+    fixture_release(&fx);
+}
+
 /* After a kill: the entries that a replay would find. After a clean stop: none. */
 static void journal(void **state)
 {
@@ -265,9 +295,11 @@ static void usage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batches),     cmocka_unit_test(damage),   cmocka_unit_test(records),
-        cmocka_unit_test(indexes),     cmocka_unit_test(snapshot), cmocka_unit_test(journal),
-        cmocka_unit_test(other_files), cmocka_unit_test(metadata), cmocka_unit_test(usage),
+        cmocka_unit_test(batches),  cmocka_unit_test(damage),
+        cmocka_unit_test(records),  cmocka_unit_test(indexes),
+        cmocka_unit_test(snapshot), cmocka_unit_test(snapshot_without_batches),
+        cmocka_unit_test(journal),  cmocka_unit_test(other_files),
+        cmocka_unit_test(metadata), cmocka_unit_test(usage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
