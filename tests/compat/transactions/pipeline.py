@@ -10,14 +10,27 @@ import time
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from support.brokers import Kafka
 from support.waiting import until
 
 PARTITIONS = 8
 KEYS = 40
+RETIRED_MAX = 2  # processes that may not know yet that they are fenced
 TIMEOUT_MS = 5000  # transaction.timeout.ms: how long what was abandoned stays open
 # Of the broker: a crashed member is missed soon, a transaction that took too long is ended soon.
 SETTINGS = {"group.min.session.timeout.ms": "1000", "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
+STARTING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION,
+            KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH)
 QUIET = {"reconnect.backoff.max.ms": 500, "log_level": 0}
+
+
+def kill(broker):
+    """kill -9. Apache Kafka is stopped: after a kill it counts transactions as ended whose markers it never wrote, because it takes
+    partitions that have no leader yet for deleted ones; their stable offset stays where it is for ever."""
+    if isinstance(broker, Kafka):
+        broker.stop()
+    else:
+        broker.kill()
 
 
 class Source:
@@ -94,9 +107,11 @@ class Workers:
                 self.said.hear(line[:-1])
 
     def leave(self):
+        """May be said again."""
         try:
-            self.process.stdin.write("leave\n")
-            self.process.stdin.close()
+            if not self.process.stdin.closed:
+                self.process.stdin.write("leave\n")
+                self.process.stdin.close()
         except OSError:
             pass  # it has ended, fenced
 
@@ -178,6 +193,8 @@ class Pipeline:
         workers = self.live.pop(0)
         self.start(workers.names)
         self.retired.append(workers)
+        for older in self.retired[:-RETIRED_MAX]:  # without partitions a worker does not notice
+            older.leave()
 
     def freeze(self):
         """A process stands still until its group and its transactions have gone on without it."""
@@ -192,7 +209,7 @@ class Pipeline:
         self.broker.start()
 
     def kill_broker(self):
-        self.broker.kill()
+        kill(self.broker)
         self.broker.start()
 
     # ---- the end --------------------------------------------------------------------------------------------------------
@@ -257,11 +274,21 @@ def read(address, topic, isolation="read_committed", seconds=120):
 
 
 def ends(address, topics, isolation):
-    """The next offset of each partition."""
+    """The next offset of each partition, as soon as the broker has them all."""
+    return until(lambda: try_ends(address, topics, isolation), "the ends of partitions")
+
+
+def try_ends(address, topics, isolation):
+    """None while a broker that has just started does not know its leaders yet."""
     wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, n in topics.items() for partition in range(n)}
     admin = AdminClient({**QUIET, "bootstrap.servers": address})  # lives until the answer is there
     found = admin.list_offsets(wanted, isolation_level=isolation)
-    return {(place.topic, place.partition): future.result(30).offset for place, future in found.items()}
+    try:
+        return {(place.topic, place.partition): future.result(30).offset for place, future in found.items()}
+    except KafkaException as exception:
+        if exception.args[0].code() in STARTING:
+            return None
+        raise
 
 
 def held_back(address, topics):

@@ -4,7 +4,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
 
 from support.waiting import until
 
-from .pipeline import QUIET, ends
+from .pipeline import QUIET, ends, kill
 from .shells import SHELLS
 
 LONG_MS = 60000
@@ -193,7 +193,7 @@ def test_the_broker_restarts_within_a_transaction(shell, served, place):
     served.stop()
     served.start()
     tell(shell, "p", "send", place, "b")
-    served.kill()
+    kill(served)
     served.start()
     tell(shell, "p", "send", place, "c")
     tell(shell, "p", "commit")

@@ -9,9 +9,10 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from support import paths
+from support.brokers import Broker
 from support.waiting import until
 
-from .pipeline import QUIET, SETTINGS, nothing_is_open
+from .pipeline import QUIET, SETTINGS, kill, nothing_is_open
 
 PARTITIONS = 4
 WORDS = [f"word{i}" for i in range(50)]
@@ -150,7 +151,7 @@ def application(make_broker, name, tmp_path):
 
 
 def restart(broker, how):
-    how()
+    how(broker)
     broker.start()
 
 
@@ -166,12 +167,12 @@ def test_word_count(application, tools):
     first.crash()
     application.goes_on()
     first.start()
-    restart(broker, broker.stop)
+    restart(broker, Broker.stop)
     application.goes_on()
     second.crash()
     second.lose_state()
     second.start()
-    restart(broker, broker.kill)
+    restart(broker, kill)
     application.goes_on()
     expected = application.lines.stop()
     application.wait(expected.total())
