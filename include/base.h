@@ -49,6 +49,7 @@ enum plant {
     PLANT_lose_keys,                 /* to compaction, keys are the same when a few bits of their hashes are */
     PLANT_swap_unsynced,             /* old segments go before the name of the new one is durable */
     PLANT_reuse_producer_id,         /* a block of producer ids is used and not persisted */
+    PLANT_snapshot_unsynced,         /* the metadata log is trimmed when a snapshot is written, but not yet on the disk */
     PLANT_give_before_release,       /* a consumer group gives a partition that its old owner has not let go of */
 };
 #ifndef BARNABAS_PLANT

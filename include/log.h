@@ -149,6 +149,9 @@ int16_t log_delete_records(struct log *l, int64_t offset);
  * leave, the active one too when all of it is below. For logs whose owner has a snapshot (__cluster_metadata): where it is made,
  * log_roll_active lets a later trim take everything before it. (KafkaRaftLog.deleteBeforeSnapshot) 0, or as log_delete_segments. */
 int log_trim(struct log *l, int64_t offset);
+/* A file that the log's owner keeps in its directory is of no use any more: it becomes "<name>.deleted", and is removed after
+ * file.delete.delay.ms. Not synced: a power cut may bring it back. (Snapshots.markForDelete) */
+void log_set_file_aside(struct log *l, const char *name);
 /* The log goes on in a new segment; nothing happens while the active one is empty. */
 int log_roll_active(struct log *l);
 

@@ -30,14 +30,23 @@ static void log_dir_offline(void *arg, const char *dir, bool all)
     b->failed |= all || logm_dir_offline(b->logm, METADATA_DIR);
 }
 
+static struct str number(char out[24], int64_t n)
+{
+    snprintf(out, 24, "%lld", (long long)n);
+    return str_of(out);
+}
+
+/* Its settings are those of KafkaRaftLog.createLog; meta trims it. */
 static int open_metadata_log(struct broker *b, struct errmsg *msg)
 {
     /* Topic id of the metadata topic, fixed (Uuid.METADATA_TOPIC_ID). */
     struct uuid id = {{[15] = 1}};
+    char bytes[24], ms[24];
     struct config_pair own[] = {
-        {STR("cleanup.policy"), STR("delete")},
-        {STR("retention.ms"), STR("-1")},
-        {STR("flush.messages"), STR("1")},
+        {STR("cleanup.policy"), STR("delete")},    {STR("retention.ms"), STR("-1")},
+        {STR("flush.messages"), STR("1")},         {STR("segment.bytes"), number(bytes, b->config->metadata_log_segment_bytes)},
+        {STR("segment.ms"), number(ms, b->config->metadata_log_segment_ms)},
+        {STR("file.delete.delay.ms"), STR("60000")},
     };
     struct topic_config config;
     int rc = topic_config_init(&config, b->config, own, ARRAY_SIZE(own), msg);

@@ -158,3 +158,23 @@ void log_delete(struct log *l)
     set_aside(d, &d->m->env->rng, path, name_key, topic_bytes, delay_ms);
     free(path);
 }
+
+void log_set_file_aside(struct log *l, const char *name)
+{
+    struct log_dir *d = l->dir;
+    char *from = xasprintf("%s/%s", l->path, name), *to = xasprintf("%s.deleted", from);
+    int rc = E_OFFLINE;
+
+    ASSERT_CORE();
+    ASSERT(l->magic == LOG_MAGIC);
+    if (!d->offline)
+        rc = vfs_rename(d->m->env->vfs, from, to);
+    if (rc == 0)
+        remove_later(d, to, l->config.file_delete_delay_ms);
+    else if (rc == E_NOSPC)
+        rc = vfs_unlink(d->m->env->vfs, from);
+    if (rc < 0 && rc != E_NOENT)
+        (void)dir_fail(d, "rename", from, rc); /* sticky */
+    free(from);
+    free(to);
+}

@@ -10,6 +10,7 @@
 #define META_PRODUCER_IDS_BLOCK 1000
 /* A snapshot is read whole. */
 #define META_SNAPSHOT_BYTES_MAX ((size_t)1 << 30)
+#define META_SNAPSHOT_NAME_BYTES 42 /* "%020d-%010d.checkpoint" */
 
 /* MetadataRecordType: what we read or write of it. */
 enum meta_record_type {
@@ -62,6 +63,12 @@ struct meta_held {
     int64_t offset;
 };
 
+/* A KRaft snapshot beside the log. */
+struct meta_snapshot_file {
+    char name[META_SNAPSHOT_NAME_BYTES + 1];
+    uint64_t bytes;
+};
+
 struct meta {
     uint32_t magic;
     struct env *env;
@@ -93,6 +100,12 @@ struct meta {
     struct timer snapshot_timer;
     struct meta_snapshot *snapshot; /* the one being written; NULL */
     int64_t bytes_since_snapshot;   /* of records */
+
+    /* trim.c */
+    struct meta_snapshot_file *files; /* that count, oldest first */
+    int n_files, cap_files;
+    int64_t oldest_ms; /* what the first of them says of its time; -1: it was not read yet */
+    struct timer trim_timer;
 
     bool loading;
     int64_t
@@ -155,10 +168,22 @@ void meta_snapshots_init(struct meta *m, const char *dir_path);
 void meta_snapshots_release(struct meta *m);
 /* The metadata changed, or was loaded: when it is time for a snapshot, the timer is set. */
 void meta_snapshot_consider(struct meta *m);
-bool meta_snapshot_name(const char *name); /* of a file: "%020d-%010d.checkpoint" */
 
-/* ---- snapshot.c: the newest KRaft snapshot of the directory, if there is one */
-int meta_load_snapshot(struct meta *m, const char *dir_path, struct errmsg *msg);
+/* ---- snapshot.c */
+bool meta_snapshot_name(const char *name); /* of a file: "%020d-%010d.checkpoint" */
+int64_t meta_snapshot_end(const char *name); /* the offset up to which it says everything */
+int meta_load_snapshot(struct meta *m, struct errmsg *msg); /* the newest, if there is one */
+/* Of its header: the time of the last record that it holds (Snapshots.lastContainedLogTimestamp). */
+int meta_snapshot_timestamp(struct meta *m, const char *name, int64_t *timestamp_ms);
+
+/* ---- trim.c: which snapshots there are, and which part of the log is still needed */
+void meta_trim_init(struct meta *m);
+void meta_trim_release(struct meta *m);
+int meta_trim_list(struct meta *m, struct errmsg *msg); /* before anything is loaded */
+void meta_trim_loaded(struct meta *m); /* the log is open: those that lie before its start go */
+const char *meta_trim_newest(const struct meta *m); /* NULL: there is none */
+void meta_trim_add(struct meta *m, const char *name, uint64_t bytes); /* is on the disk now, and is the newest */
+void meta_trim(struct meta *m);
 
 /* ---- propose.c */
 /* Adds a record: `record` is the struct of that type. */

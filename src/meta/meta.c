@@ -44,6 +44,7 @@ void meta_close(struct meta *m)
     if (!m)
         return;
     ASSERT(m->magic == META_MAGIC);
+    meta_trim_release(m);
     meta_snapshots_release(m);
     statelog_close(m->log);
     meta_kept_release(m);
@@ -80,6 +81,7 @@ static struct meta *meta_new(struct env *env, const struct meta_options *o)
     m->loading = true;
     list_init(&m->changed);
     meta_snapshots_init(m, o->dir_path);
+    meta_trim_init(m);
     return m;
 }
 
@@ -97,8 +99,10 @@ static int load(struct meta *m, const struct meta_options *o, struct errmsg *msg
 {
     struct statelog_options so = {
         .log = o->log, .apply = meta_apply, .machine = m, .origin = LOG_FROM_RAFT};
-    int rc = o->dir_path ? meta_load_snapshot(m, o->dir_path, msg) : 0;
+    int rc = meta_trim_list(m, msg);
 
+    if (rc == 0)
+        rc = meta_load_snapshot(m, msg);
     so.leader_epoch = leader_epoch(m);
     if (rc == 0)
         rc = statelog_open(m->env, &so, &m->log, msg);
@@ -134,6 +138,7 @@ int meta_open(struct env *env, const struct meta_options *options, struct meta *
     rc = meta_start(m, options, msg);
     if (rc < 0)
         goto out;
+    meta_trim_loaded(m);
     meta_snapshot_consider(m);
     *out = m;
 out:

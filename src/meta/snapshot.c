@@ -5,19 +5,15 @@
  *   contents  control batch (header) | batches of metadata records | control batch (footer)
  *
  * Apache Kafka writes one when it formats a directory (end offset 0: the feature levels) and from
- * time to time (we: take_snapshot.c); the log before it may then be deleted.
+ * time to time (we: take_snapshot.c); the log before it may then be deleted (trim.c).
  *
- * Happy path: list the directory -> the newest -> read whole -> batch by batch through apply.
+ * Happy path: the newest -> read whole -> batch by batch through apply.
  * Failures:   E_CORRUPT, E_IO, E_LIMIT with the path.
  */
 #include "internal.h"
 
-#define SUFFIX     ".checkpoint"
-#define NAME_BYTES (20 + 1 + 10 + sizeof(SUFFIX) - 1)
-
-struct newest {
-    char name[NAME_BYTES + 1]; /* "" : none */
-};
+#define SUFFIX           ".checkpoint"
+#define HEADER_BYTES_MAX 512 /* of the first batch, with its one record */
 
 static bool digits(const char *p, size_t n)
 {
@@ -29,18 +25,15 @@ static bool digits(const char *p, size_t n)
 
 bool meta_snapshot_name(const char *name)
 {
-    return strlen(name) == NAME_BYTES && digits(name, 20) && name[20] == '-' &&
+    STATIC_ASSERT(META_SNAPSHOT_NAME_BYTES == 31 + sizeof(SUFFIX) - 1, "offset, epoch, suffix");
+    return strlen(name) == META_SNAPSHOT_NAME_BYTES && digits(name, 20) && name[20] == '-' &&
            digits(name + 21, 10) && !strcmp(name + 31, SUFFIX);
 }
 
-/* Zero-padded numbers: the newest is the greatest text. */
-static int look(void *arg, const char *name, bool is_dir)
+int64_t meta_snapshot_end(const char *name)
 {
-    struct newest *newest = arg;
-
-    if (!is_dir && meta_snapshot_name(name) && strcmp(name, newest->name) > 0)
-        memcpy(newest->name, name, NAME_BYTES + 1);
-    return 0;
+    ASSERT(meta_snapshot_name(name));
+    return strtoll(name, NULL, 10);
 }
 
 static int apply_batch(struct meta *m, const uint8_t *p, const struct batch *b, struct buf *scratch)
@@ -77,29 +70,69 @@ static int apply_all(struct meta *m, const struct buf *file)
     return rc;
 }
 
-int meta_load_snapshot(struct meta *m, const char *dir_path, struct errmsg *msg)
+int meta_load_snapshot(struct meta *m, struct errmsg *msg)
 {
-    struct newest newest = {.name = ""};
+    const char *name = meta_trim_newest(m);
     struct buf file;
     char *path;
-    int rc = vfs_list(m->env->vfs, dir_path, look, &newest);
+    int rc;
 
-    if (rc == E_NOENT || (rc == 0 && !newest.name[0]))
+    if (!name)
         return 0;
-    if (rc < 0) {
-        errmsg_set(msg, "%s: %s", dir_path, err_text(rc));
-        return rc;
-    }
-    path = xasprintf("%s/%s", dir_path, newest.name);
+    path = xasprintf("%s/%s", m->dir_path, name);
     buf_init(&file);
     rc = vfs_read_all(m->env->vfs, path, META_SNAPSHOT_BYTES_MAX, &file);
     if (rc == 0)
         rc = apply_all(m, &file);
     if (rc < 0)
         errmsg_set(msg, "snapshot %s: %s", path, err_text(rc));
-    m->snapshot_end = strtoll(newest.name, NULL, 10);
-    m->snapshot_epoch = (int32_t)strtoll(newest.name + 21, NULL, 10);
+    m->snapshot_end = meta_snapshot_end(name);
+    m->snapshot_epoch = (int32_t)strtoll(name + 21, NULL, 10);
     buf_release(&file);
     free(path);
     return rc;
+}
+
+static int header_of(const uint8_t *p, size_t n, int64_t *timestamp_ms)
+{
+    struct snapshot_header_record header;
+    struct record_iter it;
+    struct wire_reader in;
+    struct arena arena;
+    struct record r;
+    struct buf scratch;
+    struct batch b;
+    int rc = batch_check(p, n, &b);
+
+    buf_init(&scratch);
+    arena_init(&arena);
+    if (rc == 0)
+        rc = record_iter_init(&it, p, &b, HEADER_BYTES_MAX, &scratch);
+    if (rc == 0)
+        rc = record_iter_next(&it, &r) == 1 && b.attributes & BATCH_CONTROL ? 0 : E_CORRUPT;
+    if (rc == 0) {
+        wire_reader_init(&in, r.value, &arena);
+        rc = snapshot_header_record_decode(&header, &in, 0);
+    }
+    if (rc == 0)
+        *timestamp_ms = header.last_contained_log_timestamp;
+    arena_release(&arena);
+    buf_release(&scratch);
+    return rc;
+}
+
+int meta_snapshot_timestamp(struct meta *m, const char *name, int64_t *timestamp_ms)
+{
+    char *path = xasprintf("%s/%s", m->dir_path, name);
+    uint8_t head[HEADER_BYTES_MAX];
+    struct file *f;
+    size_t n;
+    int rc = vfs_open(m->env->vfs, path, VFS_READ, &f);
+
+    free(path);
+    if (rc < 0)
+        return rc;
+    rc = file_pread(f, head, sizeof(head), 0, &n);
+    file_unref(f);
+    return rc < 0 ? rc : header_of(head, n, timestamp_ms);
 }

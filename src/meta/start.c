@@ -217,7 +217,7 @@ int meta_start(struct meta *m, const struct meta_options *options, struct errmsg
 
     if (rc < 0)
         return rc;
-    if (statelog_end(m->log) == log_start_offset(m->log_file))
+    if (statelog_end(m->log) == 0)
         rc = lead(m);
     if (rc == 0 && m->in_transaction)
         rc = abort_transaction(m);

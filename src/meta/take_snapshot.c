@@ -2,8 +2,8 @@
  *
  * Owner: struct meta.snapshot while one is on its way; it dies when it is written, or with the metadata.
  *
- * Happy path: enough changed, or long ago -> the timer -> the state as records, in memory -> what it says is durable in the
- *             log -> a job on the lane writes the file aside, syncs, renames, and removes the older ones -> noted.
+ * Happy path: enough changed, or long ago -> the timer -> the state as records, in memory; the log goes on in a new segment ->
+ *             what it says is durable in the log -> a job on the lane writes the file aside, syncs, renames -> trim.c.
  * Invariant:  a snapshot never says more than the log holds: it is written only when its end is durable.
  * Failures:   a file that cannot be written is one line in the log, and is tried again when more has changed; nothing depends
  *             on it.
@@ -20,7 +20,6 @@ struct meta_snapshot {
     struct vfs *vfs;
     char *dir_path, *name;
     struct buf bytes;
-    int64_t end;
     int rc; /* of the job */
 };
 
@@ -214,7 +213,7 @@ static void put_producer_ids(struct writing *w)
 
 static void write_state(struct meta *m, struct buf *out)
 {
-    struct writing w = {.m = m, .out = out, .now_ms = clock_wall(m->env->clock).ms};
+    struct writing w = {.m = m, .out = out, .now_ms = clock_wall_later(m->env->clock).ms};
     struct meta_topic **topics = meta_topics_sorted(m);
 
     put_header(&w);
@@ -229,37 +228,16 @@ static void write_state(struct meta *m, struct buf *out)
 
 /* ---- the file: on the lane --------------------------------------------------------------------- */
 
-struct older {
-    const struct meta_snapshot *s;
-    struct buf names; /* each with its end */
-};
-
-static int note_older(void *arg, const char *name, bool is_dir)
+static int write_unsynced(struct meta_snapshot *s, const char *path)
 {
-    struct older *older = arg;
+    struct file *f;
+    int rc = vfs_open(s->vfs, path, VFS_WRITE | VFS_CREATE, &f);
 
-    if (!is_dir && meta_snapshot_name(name) && strcmp(name, older->s->name) < 0)
-        buf_put(&older->names, name, strlen(name) + 1);
-    return 0;
-}
-
-/* The newest is enough; one that stays does no harm. */
-static void remove_older(struct meta_snapshot *s)
-{
-    struct older older = {.s = s};
-
-    buf_init(&older.names);
-    if (vfs_list(s->vfs, s->dir_path, note_older, &older) == 0) {
-        for (size_t at = 0; at < older.names.n;) {
-            const char *name = (const char *)older.names.p + at;
-            char *path = xasprintf("%s/%s", s->dir_path, name);
-
-            (void)vfs_unlink(s->vfs, path);
-            at += strlen(name) + 1;
-            free(path);
-        }
-    }
-    buf_release(&older.names);
+    if (rc < 0)
+        return rc;
+    rc = file_pwrite(f, s->bytes.p, s->bytes.n, 0);
+    file_unref(f);
+    return rc;
 }
 
 static void work(struct job *j)
@@ -267,10 +245,9 @@ static void work(struct job *j)
     struct meta_snapshot *s = CONTAINER_OF(j, struct meta_snapshot, job);
     char *path = xasprintf("%s/%s", s->dir_path, s->name);
 
-    s->rc = vfs_replace(s->vfs, path, s->bytes.p, s->bytes.n);
+    s->rc = PLANTED(snapshot_unsynced) ? write_unsynced(s, path)
+                                       : vfs_replace(s->vfs, path, s->bytes.p, s->bytes.n);
     free(path);
-    if (s->rc == 0)
-        remove_older(s);
 }
 
 /* ---- the life of one --------------------------------------------------------------------------- */
@@ -293,8 +270,9 @@ static void written(struct job *j)
     if (s->rc < 0)
         diag_warn("the snapshot %s of the metadata was not written: %s", s->name, err_text(s->rc));
     else
-        diag_debug("the snapshot %s of the metadata was written", s->name);
+        meta_trim_add(m, s->name, s->bytes.n);
     snapshot_free(s);
+    meta_trim(m);
     meta_snapshot_consider(m);
 }
 
@@ -308,6 +286,7 @@ static void durable(struct statelog_wait *wait, int rc)
         lane_submit(&s->m->lane, &s->job, work, written);
 }
 
+/* The new segment begins where the snapshot ends, so that all before it can leave. Without space for one less can leave. */
 static void take(struct meta *m)
 {
     struct meta_snapshot *s = xcalloc(1, sizeof(*s));
@@ -315,11 +294,11 @@ static void take(struct meta *m)
     s->m = m;
     s->vfs = m->env->vfs;
     s->dir_path = xstrdup(m->dir_path);
-    s->end = statelog_end(m->log);
-    s->name =
-        xasprintf("%020lld-%010d.checkpoint", (long long)s->end, log_leader_epoch(m->log_file));
+    s->name = xasprintf("%020lld-%010d.checkpoint", (long long)statelog_end(m->log),
+                        log_leader_epoch(m->log_file));
     buf_init(&s->bytes);
     write_state(m, &s->bytes);
+    (void)log_roll_active(m->log_file);
     m->snapshot = s;
     m->bytes_since_snapshot = 0;
     statelog_after(m->log, &s->wait, durable);

@@ -24,7 +24,9 @@ void life_init(struct life *l, struct vfs *v, struct clock *clock)
     static const char *const overrides[] = {
         "log.journal.bytes=49152",           "offsets.topic.num.partitions=1",
         "log.index.interval.bytes=100",      "log.flush.offset.checkpoint.interval.ms=20000",
-        "log.segment.delete.delay.ms=10000", NULL};
+        "log.segment.delete.delay.ms=10000",
+        "metadata.log.max.record.bytes.between.snapshots=700",
+        "metadata.max.retention.bytes=0", NULL};
 
     *l = (struct life){.v = v, .clock = clock};
     box_init_on(&l->box, v, clock, overrides);

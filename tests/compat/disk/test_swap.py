@@ -1,5 +1,6 @@
 """The swap: one directory, under our broker and under Apache Kafka in turn. Topics, ids, settings, records, groups' offsets and what
-only Kafka uses are there each time, with the metadata in snapshots as well as in the log."""
+only Kafka uses are there each time, with the metadata in snapshots as well as in the log, and the log trimmed to the
+newest of them."""
 import re
 import shutil
 
@@ -11,7 +12,7 @@ from support.records import samples
 from support.wire import read_partition
 
 pytestmark = pytest.mark.barnabas  # it starts both itself
-OFTEN = {"metadata.log.max.record.bytes.between.snapshots": "300"}
+OFTEN = {"metadata.log.max.record.bytes.between.snapshots": "300", "metadata.max.retention.bytes": "1"}
 
 
 class Swap:
@@ -66,6 +67,11 @@ def checkpoints(broker):
     return [file for file in broker.data.glob("__cluster_metadata-0/*-*.checkpoint") if not file.name.startswith("leader")]
 
 
+def begin(broker):
+    """The first offset of the metadata log."""
+    return min(int(file.name[:20]) for file in broker.data.glob("__cluster_metadata-0/*.log"))
+
+
 def test_both_ways(swap):
     """Ours, Kafka, ours, Kafka."""
     swap.start(Barnabas)
@@ -79,7 +85,9 @@ def test_both_ways(swap):
     swap.run("kafka-console-consumer", "--topic", "orders", "--group", "readers", "--from-beginning", "--max-messages", 5)
     ours = swap.state()
     swap.stop()
-    assert [file for file in checkpoints(swap.broker) if int(file.name[:20]) > 0], "a snapshot was written"
+    first = begin(swap.broker)
+    assert first > 0, "the log was trimmed"
+    assert min(int(file.name[:20]) for file in checkpoints(swap.broker)) >= first, "a snapshot has what was trimmed"
 
     swap.start(Kafka)
     assert swap.state() == ours
@@ -96,6 +104,7 @@ def test_both_ways(swap):
     swap.produce("kafkas", 0)
     ours = swap.state()
     swap.stop()
+    assert begin(swap.broker) > first, "Kafka's part was trimmed, too"
 
     swap.start(Kafka)
     assert swap.state() == ours

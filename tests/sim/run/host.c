@@ -203,6 +203,8 @@ void host_init(struct world *w)
     override(h, "group.consumer.heartbeat.interval.ms=%d", CG_BEAT_MS);
     override(h, "log.index.interval.bytes=%d", INDEX_INTERVAL);
     override(h, "log.segment.delete.delay.ms=10000");
+    override(h, "metadata.log.max.record.bytes.between.snapshots=2000");
+    override(h, "metadata.max.retention.bytes=8000");
     override(h, "log.journal.bytes=%lld", (long long)w->options.journal_bytes);
     override(h, "log.flush.offset.checkpoint.interval.ms=%lld",
              (long long)w->options.checkpoint_ms);

@@ -1,19 +1,23 @@
-/* Snapshots that we write: when, and that they hold everything. */
+/* Snapshots that we write: when, that they hold everything, and what leaves when there are newer ones. */
 #include "meta_fixture.h"
 
 #define LOG_DIR "/data/" METADATA_TOPIC "-0"
 
 struct listing {
-    int n;
-    char newest[64];
+    int n, n_deleted;
+    char oldest[64], newest[64];
 };
 
 static int note(void *arg, const char *name, bool is_dir)
 {
     struct listing *l = arg;
 
-    if (strstr(name, ".checkpoint") && strlen(name) > 20 && !strstr(name, "leader-epoch")) {
+    if (strstr(name, ".checkpoint.deleted")) {
+        l->n_deleted++;
+    } else if (strstr(name, ".checkpoint") && strlen(name) > 20 && !strstr(name, "leader-epoch")) {
         l->n++;
+        if (!l->oldest[0] || strcmp(name, l->oldest) < 0)
+            snprintf(l->oldest, sizeof(l->oldest), "%s", name);
         if (strcmp(name, l->newest) > 0)
             snprintf(l->newest, sizeof(l->newest), "%s", name);
     }
@@ -77,8 +81,7 @@ static void describe(struct fixture *fx, struct buf *out)
         buf_printf(out, "g/h %.*s=%.*s\n", STR_ARG(pairs[i].name), STR_ARG(pairs[i].value));
 }
 
-/* After enough bytes of changes there is a snapshot, and a start from it finds all that was there, down to the next producer id;
- * an older snapshot goes. */
+/* After enough bytes of changes there is a snapshot, and a start from it finds all that was there, down to the next producer id. */
 static void a_start_from_a_snapshot_finds_everything(void **state)
 {
     struct buf before, after;
@@ -99,7 +102,7 @@ static void a_start_from_a_snapshot_finds_everything(void **state)
     fixture_topic(&fx, "a.very.long.name.that.fills.the.snapshots.measure.soon", 9);
     meta_delete_topic(fx.m, fixture_topic(&fx, "gone", 1), &fx.error, &fx.msg);
     let_time_pass(&fx, 0);
-    assert_int_equal(snapshots(&fx).n, 1);
+    assert_int_equal(snapshots(&fx).n, 2);
     assert_int_equal(strtoll(snapshots(&fx).newest, NULL, 10), meta_end(fx.m));
     buf_init(&before);
     describe(&fx, &before);
@@ -212,6 +215,141 @@ static void a_full_disk_costs_only_the_snapshot(void **state)
     fixture_release(&fx);
 }
 
+static int64_t start_of(struct fixture *fx)
+{
+    return log_start_offset(fx->log);
+}
+
+/* What the log and its snapshots may take is measured when a snapshot was written: the oldest leaves, with the log before the next
+ * one, whole segments of it. The newest stays however small the limit is. A start finds everything. */
+static void a_log_that_is_too_large_begins_at_a_snapshot(void **state)
+{
+    const char *const tiny[] = {small[0], "metadata.max.retention.bytes=0", NULL};
+    struct buf before, after;
+    struct listing l;
+    struct fixture fx;
+
+    fixture_init(&fx, tiny);
+    fx.look_for_snapshot = true;
+    fixture_open(&fx);
+    fixture_topic(&fx, "first", 9);
+    let_time_pass(&fx, 0);
+    assert_int_equal(snapshots(&fx).n, 1);
+    assert_int_equal(start_of(&fx), 0);
+    assert_int_equal(log_n_segments(fx.log), 2);
+    fixture_topic(&fx, "second", 9);
+    let_time_pass(&fx, 0);
+    l = snapshots(&fx);
+    assert_int_equal(l.n, 1);
+    assert_int_equal(l.n_deleted, 1);
+    assert_int_equal(start_of(&fx), strtoll(l.newest, NULL, 10));
+    assert_int_equal(start_of(&fx), meta_end(fx.m));
+    assert_int_equal(log_n_segments(fx.log), 1);
+    let_time_pass(&fx, 60000);
+    assert_int_equal(snapshots(&fx).n_deleted, 0);
+
+    for (int clean = 1; clean >= 0; clean--) {
+        buf_init(&before);
+        buf_init(&after);
+        describe(&fx, &before);
+        fixture_close(&fx, clean);
+        fixture_open(&fx);
+        describe(&fx, &after);
+        assert_string_equal(buf_cstr(&after), buf_cstr(&before));
+        buf_release(&before);
+        buf_release(&after);
+    }
+    fixture_release(&fx);
+}
+
+/* Snapshots are kept for their time, also over a restart; then one after the other leaves, but for the newest. */
+static void old_snapshots_leave(void **state)
+{
+    const char *const day[] = {small[0], "metadata.max.retention.ms=86400000", NULL};
+    struct fixture fx;
+    int64_t second;
+
+    fixture_init(&fx, day);
+    fx.look_for_snapshot = true;
+    fixture_open(&fx);
+    fixture_topic(&fx, "first", 9);
+    let_time_pass(&fx, 0);
+    let_time_pass(&fx, 3600000);
+    fixture_topic(&fx, "second", 9);
+    let_time_pass(&fx, 0);
+    second = meta_end(fx.m);
+    fixture_close(&fx, true);
+    fixture_open(&fx);
+    fixture_topic(&fx, "third", 9);
+    let_time_pass(&fx, 0);
+    assert_int_equal(snapshots(&fx).n, 3);
+
+    let_time_pass(&fx, 82800000);
+    assert_int_equal(snapshots(&fx).n, 3);
+    assert_int_equal(start_of(&fx), 0);
+    let_time_pass(&fx, 60000);
+    assert_int_equal(snapshots(&fx).n, 2);
+    assert_int_equal(start_of(&fx), second);
+    let_time_pass(&fx, 3600000);
+    assert_int_equal(snapshots(&fx).n, 1);
+    let_time_pass(&fx, 864000000);
+    assert_int_equal(snapshots(&fx).n, 1);
+    assert_int_equal(start_of(&fx), strtoll(snapshots(&fx).newest, NULL, 10));
+    fixture_release(&fx);
+}
+
+/* A negative limit is none. */
+static void without_limits_all_snapshots_stay(void **state)
+{
+    const char *const none[] = {small[0], "metadata.max.retention.bytes=-1", "metadata.max.retention.ms=-1", NULL};
+    struct fixture fx;
+
+    fixture_init(&fx, none);
+    fx.look_for_snapshot = true;
+    fixture_open(&fx);
+    for (int i = 0; i < 3; i++) {
+        char name[] = {'t', (char)('0' + i), 0};
+
+        fixture_topic(&fx, name, 9);
+        let_time_pass(&fx, 0);
+    }
+    let_time_pass(&fx, 8640000000);
+    assert_int_equal(snapshots(&fx).n, 3);
+    assert_int_equal(start_of(&fx), 0);
+    fixture_release(&fx);
+}
+
+/* A power cut may bring a snapshot back whose part of the log is gone: the next start removes it, and begins with the newest. */
+static void a_snapshot_before_the_log_start_goes_with_the_next_start(void **state)
+{
+    const char *const tiny[] = {small[0], "metadata.max.retention.bytes=0", NULL};
+    char name[64], *path;
+    struct buf file;
+    struct fixture fx;
+
+    fixture_init(&fx, tiny);
+    fx.look_for_snapshot = true;
+    fixture_open(&fx);
+    fixture_topic(&fx, "first", 9);
+    let_time_pass(&fx, 0);
+    memcpy(name, snapshots(&fx).newest, sizeof(name));
+    path = xasprintf(LOG_DIR "/%s", name);
+    buf_init(&file);
+    assert_int_equal(vfs_read_all(fx.env.vfs, path, 1 << 20, &file), 0);
+    fixture_topic(&fx, "second", 9);
+    let_time_pass(&fx, 0);
+    assert_string_not_equal(snapshots(&fx).oldest, name);
+    fixture_close(&fx, true);
+    assert_int_equal(vfs_replace(fx.env.vfs, path, file.p, file.n), 0);
+    fixture_open(&fx);
+    assert_int_equal(snapshots(&fx).n, 1);
+    assert_string_not_equal(snapshots(&fx).oldest, name);
+    assert_non_null(meta_topic(fx.m, STR("second")));
+    buf_release(&file);
+    free(path);
+    fixture_release(&fx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +357,10 @@ int main(void)
         cmocka_unit_test(an_interval_without_changes_writes_nothing),
         cmocka_unit_test(what_we_do_not_use_is_carried_on),
         cmocka_unit_test(a_full_disk_costs_only_the_snapshot),
+        cmocka_unit_test(a_log_that_is_too_large_begins_at_a_snapshot),
+        cmocka_unit_test(old_snapshots_leave),
+        cmocka_unit_test(without_limits_all_snapshots_stay),
+        cmocka_unit_test(a_snapshot_before_the_log_start_goes_with_the_next_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
