@@ -76,6 +76,8 @@ int broker_producer_id(struct broker *b, int64_t *producer_id);
 /* A hash over topics, their settings, what their partitions hold, and groups, in a defined order: the same before a clean stop and after
  * the next start. Opens the logs of partitions that have one. */
 uint64_t broker_digest(struct broker *b);
+/* All metrics, in Prometheus' text format: counters, rot, and the growth of partitions. */
+void broker_print_metrics(struct broker *b, struct buf *out);
 /* For log lines. */
 uint64_t broker_n_partitions(const struct broker *b);
 

@@ -46,5 +46,8 @@ void cleaner_forget(struct cleaner *c, const struct log *l);
 
 /* When the oldest segment is to be deleted for its age; -1: never, as things are. */
 int64_t cleaner_next_expiry_ms(struct log *l);
+/* Size, offsets, segments, dirty ratio, last compaction and next expiry of every partition, in Prometheus' text format:
+ * log_size_bytes{topic,partition} and so on. A partition whose log is not open has the first two only. */
+void cleaner_print(struct cleaner *c, struct buf *out);
 
 #endif

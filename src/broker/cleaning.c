@@ -4,6 +4,8 @@
  */
 #include "parts.h"
 
+#include "metrics.h"
+
 static bool next_partition(void *arg, struct cleaner_cursor *at, struct cleaner_partition *out)
 {
     struct broker *b = arg;
@@ -49,4 +51,11 @@ struct cleaner *broker_cleaner_new(struct broker *b)
                                             .arg = b};
 
     return cleaner_new(b->env, &options);
+}
+
+void broker_print_metrics(struct broker *b, struct buf *out)
+{
+    metrics_print(b->env->metrics, out);
+    logm_print_rot(b->logm, out);
+    cleaner_print(b->cleaner, out);
 }

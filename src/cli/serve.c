@@ -39,6 +39,7 @@ static void net_gone(void *arg)
     uv_close((uv_handle_t *)&s->on_term, NULL);
     uv_close((uv_handle_t *)&s->on_int, NULL);
     uv_close((uv_handle_t *)&s->on_hup, NULL);
+    uv_close((uv_handle_t *)&s->on_usr1, NULL);
 }
 
 static void end(struct server *s, int exit_code, bool clean)
@@ -78,6 +79,20 @@ static void stop(uv_signal_t *h, int number)
 static void hangup(uv_signal_t *h, int number)
 {
     diag_info("SIGHUP: settings are read at the start only");
+}
+
+static void show_metrics(uv_signal_t *h, int number)
+{
+    struct server *s = CHECKED_CAST(h->data, struct server, SERVER_MAGIC);
+    struct buf text;
+
+    if (s->phase != SERVER_SERVING)
+        return;
+    buf_init(&text);
+    broker_print_metrics(s->broker, &text);
+    fwrite(text.p, 1, text.n, stdout);
+    fflush(stdout);
+    buf_release(&text);
 }
 
 static int64_t stopping_ms(const struct server *s)
@@ -148,6 +163,7 @@ static void watch_signals(struct server *s)
     ASSERT(uv_signal_start(&s->on_term, stop, SIGTERM) == 0);
     ASSERT(uv_signal_start(&s->on_int, stop, SIGINT) == 0);
     ASSERT(uv_signal_start(&s->on_hup, hangup, SIGHUP) == 0);
+    ASSERT(uv_signal_start(&s->on_usr1, show_metrics, SIGUSR1) == 0);
 }
 
 static uint32_t clamp_u32(int64_t v)
@@ -239,6 +255,7 @@ static void open_env(struct server *s, struct vfs *vfs)
     init_signal(s, &s->on_term);
     init_signal(s, &s->on_int);
     init_signal(s, &s->on_hup);
+    init_signal(s, &s->on_usr1);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
     s->env.vfs = vfs;

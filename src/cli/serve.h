@@ -23,7 +23,7 @@ struct server {
     uv_loop_t loop;
     struct net *net;
     struct broker *broker;
-    uv_signal_t on_term, on_int, on_hup;
+    uv_signal_t on_term, on_int, on_hup, on_usr1;
     struct mono started;
     struct mono stop_began;
     int exit_code;

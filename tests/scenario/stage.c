@@ -211,6 +211,21 @@ static void show_log(struct stage *s, const char *rest)
     s->wants_log = strcmp(rest, "off") != 0;
 }
 
+/* The lines that begin so. */
+static void show_metrics(struct stage *s, const char *rest)
+{
+    struct buf text;
+
+    if (!is_up(s))
+        return;
+    buf_init(&text);
+    broker_print_metrics(s->box.broker, &text);
+    for (const char *line = buf_cstr(&text), *end; (end = strchr(line, '\n')); line = end + 1)
+        if (strncmp(line, rest, strlen(rest)) == 0)
+            stage_say(s, "%.*s", (int)(end - line), line);
+    buf_release(&text);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct stage *s, const char *rest);
@@ -230,6 +245,7 @@ static const struct {
     {"drop-caches", drop_caches},
     {"files", disk_list},
     {"log", show_log},
+    {"metrics", show_metrics},
 };
 
 /* What a peer can be told. */

@@ -227,3 +227,14 @@ def test_acknowledged_before_stop_is_there_after(make_broker, name):
     assert not (broker.data / ".kafka_cleanshutdown").exists()
     with broker.wire() as wire:
         assert wire.fetch(name) == before
+
+
+def test_metrics_on_a_signal(make_broker, name):
+    """SIGUSR1 prints the metrics, in the format that Prometheus reads."""
+    broker = make_broker(kind=Barnabas).start()
+    with broker.wire() as wire:
+        assert wire.create_topic(name) == NONE
+        assert wire.produce(name, batch([b"v"])) == (NONE, 0)
+    broker.send_signal(signal.SIGUSR1)
+    until(lambda: "# TYPE log_next_expiry_seconds" in broker.log(), "the metrics are printed")
+    assert f'log_end_offset{{topic="{name}",partition="0"}} 1' in broker.log().splitlines()
