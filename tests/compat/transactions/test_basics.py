@@ -64,14 +64,14 @@ class Reader:
 
     def turn(self):
         """Whether the end was reached."""
-        record = self.consumer.poll(0.1)
-        if record is None:
-            return False
-        if record.error() is None:
-            self.values.append(record.value().decode())
-            return False
-        assert record.error().code() == KafkaError._PARTITION_EOF, record.error()  # pylint: disable=protected-access
-        return True
+        ended = False
+        for record in self.consumer.consume(1000, 0.1):
+            ended = record.error() is not None
+            if ended:
+                assert record.error().code() == KafkaError._PARTITION_EOF, record.error()  # pylint: disable=protected-access
+            else:
+                self.values.append(record.value().decode())
+        return ended
 
     def to_end(self):
         """All values so far."""
