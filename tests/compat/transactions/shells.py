@@ -1,6 +1,6 @@
 """Transactional producers that do what they are told, one step at a time: in a process of Java or Go, or librdkafka's in this one.
 
-Each answer is "ok", "fenced", or "error ...".
+Each answer is "ok", "fenced", or "error ...". README.md says what they can be told.
 """
 import subprocess
 
@@ -10,6 +10,7 @@ from support import paths
 
 JAVA = ["java", "-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp"]
 OLDER = f"{paths.JARS / 'older'}/*:{paths.TOOL_CLASSES}"  # the client of Kafka 3.9, from before KIP-890
+FRANZ = paths.BUILD / "franz_transformer"
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)  # pylint: disable=protected-access
 
 
@@ -80,4 +81,5 @@ SHELLS = {
     "java": lambda address: Shell([*JAVA, paths.TOOL_CLASSES, "TransactionShell"], address),
     "java-3.9": lambda address: Shell([*JAVA, OLDER, "TransactionShell"], address),
     "librdkafka": Confluent,
+    "franz-go": lambda address: Shell([FRANZ, "shell"], address),
 }

@@ -100,6 +100,10 @@ func once(ctx context.Context, name string, timeout time.Duration) bool {
 }
 
 func main() {
+	if os.Args[1] == "shell" {
+		shell(os.Args[2])
+		return
+	}
 	ms, err := strconv.Atoi(os.Args[5])
 	if err != nil {
 		panic(err)
