@@ -18,11 +18,16 @@ static bool holds_header(const struct wire_records *records)
     return records->p && records->n_bytes >= BATCH_HEADER_BYTES;
 }
 
+/* RequestUtils.hasTransactionalRecords. */
+static bool is_transactional(const struct wire_records *records)
+{
+    return holds_header(records) && (records->p[22] & BATCH_TRANSACTIONAL);
+}
+
 bool produce_txn_has(const struct wire_records *records, struct batch *b)
 {
-    if (!holds_header(records) || batch_decode(records->p, b) == E_CORRUPT)
-        return false;
-    return (b->attributes & BATCH_TRANSACTIONAL) && b->producer_id >= 0;
+    return is_transactional(records) && batch_decode(records->p, b) != E_CORRUPT &&
+           b->producer_id >= 0;
 }
 
 static void take_producer(struct produce_txn *x, const struct batch *b)
@@ -37,12 +42,6 @@ static void take_producer(struct produce_txn *x, const struct batch *b)
     p->producer_id = b->producer_id;
     p->producer_epoch = b->producer_epoch;
     x->any = true;
-}
-
-/* RequestUtils.hasTransactionalRecords. */
-static bool is_transactional(const struct wire_records *records)
-{
-    return holds_header(records) && (records->p[22] & BATCH_TRANSACTIONAL);
 }
 
 void produce_txn_begin(struct produce_txn *x, struct request *rq)
