@@ -66,6 +66,9 @@ extern const struct config_setting config_topic_settings[];
 extern const int config_n_topic_settings;
 const struct config_setting *config_broker_setting(struct str name); /* NULL when not Kafka's nor ours */
 const struct config_setting *config_topic_setting(struct str name);
+/* What the metadata may say of brokers: a broker setting; one that no file can give (QuotaConfig.brokerQuotaConfigs); or, of
+ * "listener.name.<name>.<setting>", that setting. NULL for other names. */
+const struct config_setting *config_dynamic_setting(struct str name);
 /* A group's settings, as rows only: no struct holds them. */
 extern const struct config_setting config_group_settings[];
 extern const int config_n_group_settings;
@@ -77,8 +80,8 @@ const struct config_setting *config_client_metrics_setting(struct str name);
 /* The known name that is nearest to a mistyped one, or NULL when none is near. A topic's setting leads to its broker
  * synonym. */
 const char *config_nearest_broker_setting(struct str name);
-/* The broker setting that counts when `broker_name` is not set (log.retention.ms -> log.retention.minutes -> .hours), or
- * NULL. With broker_synonym first it lists all synonyms of a topic setting, as DescribeConfigs does
+/* The broker setting that counts when `broker_name` is not set (log.retention.ms -> log.retention.minutes -> .hours,
+ * listener.name.x.ssl.keystore.type -> ssl.keystore.type), or NULL. With broker_synonym first it lists all synonyms of a topic setting, as DescribeConfigs does
  * (ServerTopicConfigSynonyms). */
 const char *config_synonym_after(const char *broker_name);
 /* Where the list of all synonyms of a broker setting begins: log.retention.hours -> log.retention.ms; mostly itself. */

@@ -112,7 +112,7 @@ static struct str value_from(struct request *rq, int8_t source, struct str name)
 
 static bool is_sensitive(const char *broker_name)
 {
-    const struct config_setting *st = config_broker_setting(str_of(broker_name));
+    const struct config_setting *st = config_dynamic_setting(str_of(broker_name));
 
     return !st || st->sensitive;
 }

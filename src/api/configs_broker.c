@@ -23,18 +23,67 @@ static void broker_setting(struct describe *d, const struct config_setting *st)
     configs_set_source(d, row, synonyms, n);
 }
 
+/* A name of the metadata's that is in no table of brokers: a listener's setting, a throttle, or no one's. */
+static void dynamic_row(struct describe *d, struct str name)
+{
+    const struct config_setting *st = config_dynamic_setting(name);
+    struct api_synonym synonyms[API_SYNONYMS_MAX];
+    struct describe_configs_response_results_configs *row;
+    int n;
+
+    if (!configs_asked_for(d, name))
+        return;
+    n = api_broker_synonyms(d->rq, arena_printf(&d->rq->arena, "%.*s", STR_ARG(name)).p, synonyms);
+    ASSERT(n > 0);
+    row = st ? configs_add_setting(d, st) : configs_add_unknown(d, name, synonyms[0].source);
+    row->name = synonyms[0].name;
+    if (st && !st->sensitive)
+        row->value = configs_canonical(d, st, synonyms[0].value);
+    row->read_only = !st || st->dynamic == CONFIG_STATIC;
+    configs_set_source(d, row, synonyms, n);
+}
+
+struct dynamic_pairs {
+    const struct config_pair *pairs;
+    int n;
+};
+
+static struct dynamic_pairs pairs_of(struct describe *d, struct str resource)
+{
+    struct dynamic_pairs p;
+
+    p.pairs = meta_configs(d->rq->broker->meta, META_RESOURCE_BROKER, resource, &p.n);
+    return p;
+}
+
+static bool is_among(struct dynamic_pairs p, struct str name)
+{
+    return config_pair_find(p.pairs, p.n, name) != NULL;
+}
+
 static void describe_this_broker(struct describe *d)
 {
     const struct config *c = d->rq->broker->config;
+    struct dynamic_pairs own = pairs_of(d, d->asked->resource_name);
+    struct dynamic_pairs all = pairs_of(d, STR(""));
 
-    if (!configs_reserve(d, config_n_broker_settings + c->n_given))
+    if (!configs_reserve(d, config_n_broker_settings + own.n + all.n + c->n_given))
         return;
     for (int i = 0; i < config_n_broker_settings; i++)
         broker_setting(d, &config_broker_settings[i]);
-    for (int i = 0; i < c->n_given; i++)
-        if (!config_broker_setting(str_of(c->given[i].name)) &&
-            configs_asked_for(d, str_of(c->given[i].name)))
-            configs_add_unknown(d, str_of(c->given[i].name), SHOWN_STATIC_BROKER)->read_only = true;
+    for (int i = 0; i < own.n; i++)
+        if (!config_broker_setting(own.pairs[i].name))
+            dynamic_row(d, own.pairs[i].name);
+    for (int i = 0; i < all.n; i++)
+        if (!config_broker_setting(all.pairs[i].name) && !is_among(own, all.pairs[i].name))
+            dynamic_row(d, all.pairs[i].name);
+    for (int i = 0; i < c->n_given; i++) {
+        struct str name = str_of(c->given[i].name);
+
+        if (!config_broker_setting(name) && !is_among(own, name) && !is_among(all, name) &&
+            configs_asked_for(d, name))
+            configs_add_unknown(d, name, SHOWN_STATIC_BROKER)->read_only = true;
+    }
 }
 
 /* The empty name: what holds for all brokers, and nothing else. */
@@ -47,7 +96,7 @@ static void describe_all_brokers(struct describe *d)
     if (!configs_reserve(d, n))
         return;
     for (int i = 0; i < n; i++) {
-        const struct config_setting *st = config_broker_setting(pairs[i].name);
+        const struct config_setting *st = config_dynamic_setting(pairs[i].name);
         struct api_synonym self = {pairs[i].name, pairs[i].value, SHOWN_DYNAMIC_DEFAULT_BROKER};
         struct describe_configs_response_results_configs *row;
 
@@ -55,6 +104,7 @@ static void describe_all_brokers(struct describe *d)
             continue;
         row = st ? configs_add_setting(d, st)
                  : configs_add_unknown(d, pairs[i].name, SHOWN_DYNAMIC_DEFAULT_BROKER);
+        row->name = pairs[i].name;
         row->read_only = !st || st->dynamic == CONFIG_STATIC;
         row->value = self.value = row->is_sensitive ? (struct str){NULL, 0} : pairs[i].value;
         configs_set_source(d, row, &self, 1);

@@ -77,36 +77,58 @@ void config_set_dynamic(struct config *c, const struct config_pair *pairs, int n
 
 /* ---- checking -------------------------------------------------------------------------------- */
 
-/* Adds the names of those that may not be there, as a list. */
-static bool name_those(const struct config_pair *pairs, int n, bool per_broker, struct buf *out)
+/* SslConfigs.RECONFIGURABLE_CONFIGS */
+static const char *const of_listeners_only[] = {
+    "ssl.keystore.type",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.key.password",
+    "ssl.truststore.type",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.truststore.certificates",
+};
+
+static bool is_static(struct str name)
 {
-    bool any = false;
+    const struct config_setting *st = config_broker_setting(name);
 
-    for (int i = 0; i < n; i++) {
-        const struct config_setting *st = config_broker_setting(pairs[i].name);
-
-        if (st == NULL || st->dynamic != (per_broker ? CONFIG_STATIC : CONFIG_PER_BROKER))
-            continue;
-        buf_printf(out, "%s%s", any ? ", " : "", st->name);
-        any = true;
-    }
-    return any;
+    return st != NULL && st->dynamic == CONFIG_STATIC;
 }
 
-static int check_names(const struct config_pair *pairs, int n, bool per_broker, struct errmsg *msg)
+static bool is_of_listeners_only(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(of_listeners_only); i++)
+        if (str_is(name, of_listeners_only[i]))
+            return true;
+    return false;
+}
+
+static bool is_of_one_broker(struct str name)
+{
+    const struct config_setting *st = config_broker_setting(name);
+    const struct config_setting *of_listener = name_listener_setting(name);
+
+    if (of_listener != NULL)
+        return of_listener->dynamic != CONFIG_CLUSTER_WIDE;
+    return st != NULL && st->dynamic == CONFIG_PER_BROKER;
+}
+
+/* Refuses when there are such names; the message has them as a list. */
+static int refuse_those(const struct config_pair *pairs, int n, bool (*such)(struct str name),
+                        const char *why, struct errmsg *msg)
 {
     struct buf names;
     int rc = 0;
 
     buf_init(&names);
-    if (name_those(pairs, n, true, &names)) {
-        errmsg_set(msg, "Cannot update these configs dynamically: [%s]", buf_cstr(&names));
-        rc = E_INVALID;
-    } else if (!per_broker && name_those(pairs, n, false, &names)) {
-        errmsg_set(msg,
-                   "Cannot update these configs at default cluster level, broker id must be "
-                   "specified: [%s]",
-                   buf_cstr(&names));
+    for (int i = 0; i < n; i++)
+        if (such(pairs[i].name))
+            buf_printf(&names, "%s%s", names.n > 0 ? ", " : "", diag_escape(pairs[i].name));
+    if (names.n > 0) {
+        errmsg_set(msg, "%s: [%s]", why, buf_cstr(&names));
         rc = E_INVALID;
     }
     buf_release(&names);
@@ -116,10 +138,9 @@ static int check_names(const struct config_pair *pairs, int n, bool per_broker, 
 static int check_values(const struct config_pair *pairs, int n, struct errmsg *msg)
 {
     for (int i = 0; i < n; i++) {
-        const struct config_setting *st = config_broker_setting(pairs[i].name);
+        const struct config_setting *st = config_dynamic_setting(pairs[i].name);
         union config_value v;
 
-        st = st != NULL ? st : name_listener_setting(pairs[i].name);
         if (st == NULL)
             continue;
         if (config_parse(st, pairs[i].value, &v, msg) < 0)
@@ -150,9 +171,19 @@ static int check_together(const struct config *c, const struct config_pair *pair
 int config_check_dynamic(const struct config *c, const struct config_pair *pairs, int n,
                          bool per_broker, struct errmsg *msg)
 {
-    int rc = check_names(pairs, n, per_broker, msg);
+    int rc = refuse_those(pairs, n, is_static, "Cannot update these configs dynamically", msg);
 
     if (rc == 0)
+        rc = refuse_those(pairs, n, is_of_listeners_only,
+                          "These security configs can be dynamically updated only per-listener "
+                          "using the listener prefix",
+                          msg);
+    if (rc == 0)
         rc = check_values(pairs, n, msg);
+    if (rc == 0 && !per_broker)
+        rc = refuse_those(pairs, n, is_of_one_broker,
+                          "Cannot update these configs at default cluster level, broker id must be "
+                          "specified",
+                          msg);
     return rc < 0 ? rc : check_together(c, pairs, n, msg);
 }

@@ -10,6 +10,8 @@
 
 #include <math.h>
 
+#include "names.h"
+
 /* What is valid, as initialisers of a row. */
 #define NUMBERS(lo, hi, other) .min = (lo), .max = (hi), .also = (other)
 #define ANY                    NUMBERS(-INFINITY, INFINITY, NAN)
@@ -90,6 +92,14 @@ const struct config_setting config_client_metrics_settings[] = {
 const int config_n_client_metrics_settings = ARRAY_SIZE(config_client_metrics_settings);
 #undef SETTING
 
+/* What only the metadata says, never a file. */
+#define SETTING_ACCEPTED(key, kind, initial, who, check, about)                                    \
+    {ROW(CONFIG_ACCEPTED, SIZE_MAX, key, kind, initial, about), .dynamic = CONFIG_##who, check},
+static const struct config_setting throttles[] = {
+#include "config/throttle_settings.def"
+};
+#undef SETTING_ACCEPTED
+
 static const struct config_setting *find(const struct config_setting *rows, int n, struct str name)
 {
     ASSERT(n > 0);
@@ -102,6 +112,15 @@ static const struct config_setting *find(const struct config_setting *rows, int 
 const struct config_setting *config_broker_setting(struct str name)
 {
     return find(config_broker_settings, config_n_broker_settings, name);
+}
+
+const struct config_setting *config_dynamic_setting(struct str name)
+{
+    const struct config_setting *st = config_broker_setting(name);
+
+    if (st == NULL)
+        st = find(throttles, ARRAY_SIZE(throttles), name);
+    return st != NULL ? st : name_listener_setting(name);
 }
 
 const struct config_setting *config_topic_setting(struct str name)
@@ -134,11 +153,14 @@ static const struct {
 
 const char *config_synonym_after(const char *broker_name)
 {
+    const struct config_setting *of_listener;
+
     ASSERT(broker_name != NULL);
     for (size_t i = 0; i < ARRAY_SIZE(chain); i++)
         if (strcmp(chain[i].name, broker_name) == 0)
             return chain[i].after;
-    return NULL;
+    of_listener = name_listener_setting(str_of(broker_name));
+    return of_listener != NULL ? of_listener->name : NULL;
 }
 
 const char *config_synonym_first(const char *broker_name)

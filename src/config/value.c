@@ -183,6 +183,24 @@ static bool is_replica(struct str item)
            number_parse_long(broker, 0, INT32_MAX, &v);
 }
 
+/* Kafka's words name the setting twice, and print the list as Java does. */
+static int invalid_replicas(const struct config_setting *st, struct str list, struct errmsg *msg)
+{
+    struct buf shown;
+    struct str item;
+
+    buf_init(&shown);
+    while (text_next(&list, ',', &item))
+        buf_printf(&shown, "%s%s", shown.n > 0 ? ", " : "", diag_escape(text_trim(item)));
+    errmsg_set(msg,
+               "Invalid value [%s] for configuration %s: %s must be the literal '*' or a list of "
+               "replicas in the following format: "
+               "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+               buf_cstr(&shown), st->name, st->name);
+    buf_release(&shown);
+    return E_INVALID;
+}
+
 static int check_item(const struct config_setting *st, struct str list, struct str item,
                       struct errmsg *msg)
 {
@@ -191,9 +209,7 @@ static int check_item(const struct config_setting *st, struct str list, struct s
         return E_INVALID;
     }
     if (st->rules & CONFIG_RULE_REPLICAS && !str_is(list, "*") && !is_replica(item))
-        return invalid(st, list, msg,
-                       "must be the literal '*' or a list of replicas in the following format: "
-                       "[partitionId]:[brokerId],[partitionId]:[brokerId],...");
+        return invalid_replicas(st, list, msg);
     return check_word(st, item, msg);
 }
 

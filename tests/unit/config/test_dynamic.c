@@ -94,6 +94,15 @@ static void checks_say_what_is_wrong(void **state)
         {PAIR("listeners", "PLAINTEXT://localhost:1"), false,
          "Cannot update these configs at default cluster level, broker id must be specified: "
          "[listeners]"},
+        {PAIR("listener.name.a.ssl.keystore.type", "PKCS12"), false,
+         "Cannot update these configs at default cluster level, broker id must be specified: "
+         "[listener.name.a.ssl.keystore.type]"},
+        {PAIR("ssl.keystore.password", "x"), true,
+         "These security configs can be dynamically updated only per-listener using the listener "
+         "prefix: [ssl.keystore.password]"},
+        {PAIR("follower.replication.throttled.rate", "x"), true,
+         "Invalid value x for configuration follower.replication.throttled.rate: Not a number of "
+         "type LONG"},
         {PAIR("message.max.bytes", "x"), false,
          "Invalid value x for configuration message.max.bytes: Not a number of type INT"},
         {PAIR("log.retention.ms", "0"), true,

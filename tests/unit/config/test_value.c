@@ -149,9 +149,10 @@ static void throttled_replicas_are_checked(void **state)
     good("leader.replication.throttled.replicas", "*", "*");
     good("leader.replication.throttled.replicas", "1:2, 3:4", "1:2,3:4");
     good("leader.replication.throttled.replicas", "", "");
-    bad("leader.replication.throttled.replicas", "1:2:3",
-        "Invalid value 1:2:3 for configuration leader.replication.throttled.replicas: must be the "
-        "literal '*' or a list of replicas in the following format: "
+    bad("leader.replication.throttled.replicas", "1:2,1:2:3",
+        "Invalid value [1:2, 1:2:3] for configuration leader.replication.throttled.replicas: "
+        "leader.replication.throttled.replicas must be the literal '*' or a list of replicas in "
+        "the following format: "
         "[partitionId]:[brokerId],[partitionId]:[brokerId],...");
 }
 
