@@ -61,8 +61,10 @@ static bool check_known(const struct meta *m, const struct meta_feature_update *
 
     if (u->level < 0)
         return invalid(u, r, "A feature version cannot be less than 0.");
-    if (!range)
+    if (!range && u->level > 0)
         return invalid(u, r, "Local controller %d does not support this feature.", m->node_id);
+    if (!range)
+        return invalid(u, r, "Feature %s not found.", diag_escape(u->name));
     if (u->level < range->min || u->level > range->max)
         return invalid(u, r, "Local controller %d only supports versions %d-%d", m->node_id,
                        range->min, range->max);
