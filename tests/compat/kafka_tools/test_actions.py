@@ -3,13 +3,13 @@ tables in actions/, in this order.
 """
 import pytest
 
-from kafka_tools.actions import topics
+from kafka_tools.actions import cluster, configs, partitions, topics
 from support.brokers import Kafka
 from support.side_by_side import Side, check_action
 
 pytestmark = pytest.mark.barnabas  # Kafka is there anyway
 
-TABLES = [topics]
+TABLES = (topics, configs, partitions, cluster)
 
 
 @pytest.fixture(scope="module")
