@@ -142,13 +142,14 @@ static int16_t out_of_order(const struct batch *b, const struct log *l, struct e
 }
 
 /* The first batch of a transaction here must be the one with the lowest sequence that came; of KIP-890's producers,
- * where nothing is known, sequence 0. */
+ * where nothing is known, sequence 0. What came of an older epoch says nothing: one that is fenced must not hold up the one that
+ * fences it. (In Apache Kafka's ProducerAppendInfo.checkSequence it does, and that one has to abort.) */
 static int16_t check_first(const struct verification *v, const struct producer *p,
                            const struct log *l, const struct batch *b, struct errmsg *why)
 {
     bool is_known = p && p->n_batches > 0;
 
-    if (!v)
+    if (!v || v->producer_epoch < b->producer_epoch)
         return KE_NONE;
     if (v->supports_epoch_bump && b->base_sequence != 0 && !is_known) {
         errmsg_set(why,

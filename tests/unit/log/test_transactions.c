@@ -78,6 +78,18 @@ static void a_transaction_begins_when_it_was_verified(void **state)
     assert_int_equal(fixture_append_error(fx, unverified), KE_INVALID_TXN_STATE);
 }
 
+/* What a fenced producer asks for is no reason to refuse the one that fences it. */
+static void a_fenced_producer_holds_nobody_up(void **state)
+{
+    struct fixture *fx = *state;
+
+    fixture_open(fx);
+    assert_int_equal(fixture_append(fx, data(7, 1, 0, 2)), 0);
+    assert_true(log_must_verify(fx->log, 7, 0, 0, true));
+    assert_int_equal(fixture_append_error(fx, data(7, 0, 0, 2)), KE_INVALID_PRODUCER_EPOCH);
+    assert_int_equal(fixture_append(fx, data(7, 1, 2, 2)), 2);
+}
+
 static void verification_can_be_switched_off(void **state)
 {
     struct fixture *fx = *state;
@@ -502,6 +514,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_transaction_begins_when_it_was_verified, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_fenced_producer_holds_nobody_up, setup, teardown),
         cmocka_unit_test_setup_teardown(verification_can_be_switched_off, setup, teardown),
         cmocka_unit_test_setup_teardown(the_coordinator_is_not_asked_about_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(plain_batches_are_refused_in_a_transaction, setup, teardown),
