@@ -234,6 +234,21 @@ static void flush_done(struct job *j)
     flush_put(f);
 }
 
+/* A clean stop takes what is appended after it has begun, too: markers of transactions that were being ended. */
+static void want_rest(struct log_dir *d)
+{
+    bool any = false;
+
+    LIST_FOREACH(it, &d->dirty)
+    {
+        const struct log *l = CONTAINER_OF(it, struct log, in_dirty);
+
+        any |= l->recovery_point < l->end_offset;
+    }
+    if (any)
+        flush_want_all(d);
+}
+
 void flush_start(struct log_dir *d)
 {
     struct flush *f = d->flush;
@@ -241,6 +256,8 @@ void flush_start(struct log_dir *d)
 
     if (f->running || d->offline)
         return;
+    if (d->m->flushing_all)
+        want_rest(d);
     if (!f->any_wanted && !f->all_wanted && !for_half)
         return;
     f->running = true;
@@ -360,6 +377,7 @@ void flush_timer_fire(struct timer *t)
 void logm_flush_all(struct logm *m)
 {
     ASSERT_CORE();
+    m->flushing_all = true;
     for (int i = 0; i < m->n_dirs; i++) {
         struct log_dir *d = &m->dirs[i];
 

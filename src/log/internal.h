@@ -149,6 +149,7 @@ struct logm {
     uint32_t n_refused;
     struct timer expiry_timer; /* producer.id.expiration.check.interval.ms */
     bool stopping;
+    bool flushing_all; /* a clean stop has begun */
     struct list due[3]; /* waits that fire in this turn: waits.c's enum due */
 
     /* partition half: segments whose .log file is open (segment.in_open), longest unused first. Zero-filled is fine. */
