@@ -19,6 +19,7 @@ struct applying {
 static void apply_values(struct transaction *t, const struct transaction_log_value *v)
 {
     struct txnm *m = t->shard->m;
+    bool goes_on = t->v.state == TXN_ONGOING && v->transaction_start_timestamp_ms == t->v.start_ms;
 
     m->n_ongoing -= t->v.state == TXN_ONGOING;
     transaction_set_producer(t, v->producer_id);
@@ -34,6 +35,8 @@ static void apply_values(struct transaction *t, const struct transaction_log_val
         .client_version = v->client_transaction_version,
     };
     m->n_ongoing += t->v.state == TXN_ONGOING;
+    if (t->v.state == TXN_ONGOING && !goes_on)
+        txn_time_begins(t);
 }
 
 static void apply_partitions(struct transaction *t, const struct transaction_log_value *v)

@@ -8,7 +8,8 @@
  *             ongoing transaction, each that is older than its timeout is aborted; every
  *             transaction.remove.expired.transaction.cleanup.interval.ms each transactional id that
  *             was idle for transactional.id.expiration.ms is forgotten.
- * Invariant:  ages are judged so that a calendar that jumps ends nothing early.
+ * Invariant:  a calendar that jumps ends nothing early, and a transaction not late: its time is that of the process.
+ *             Over a restart, and for transactional ids, ages are judged so that nothing is taken for older than it is.
  * Failures:   what cannot be appended is tried again the next time.
  */
 #include "internal.h"
@@ -18,11 +19,21 @@ static int64_t judged_now_ms(const struct txnm *m)
     return clock_wall_earlier(m->env->clock).ms;
 }
 
-static bool is_timed_out(const struct transaction *t, int64_t now_ms)
+void txn_time_begins(struct transaction *t)
+{
+    struct txnm *m = t->shard->m;
+    int64_t age_ms = MAX(judged_now_ms(m) - t->v.start_ms, 0);
+
+    ASSERT(t->v.state == TXN_ONGOING);
+    t->begun = clock_mono(m->env->clock);
+    t->begun.ns -= MIN(age_ms, TIMEOUT_NEVER_MS) * 1000000;
+}
+
+static bool is_timed_out(const struct transaction *t, struct mono now)
 {
     if (t->v.state != TXN_ONGOING || t->v.timeout_ms == TIMEOUT_NEVER_MS)
         return false;
-    return t->v.start_ms + t->v.timeout_ms < now_ms;
+    return mono_after_ms(t->begun, t->v.timeout_ms).ns < now.ns;
 }
 
 static bool is_expired(const struct transaction *t, int64_t now_ms)
@@ -37,7 +48,7 @@ static bool is_expired(const struct transaction *t, int64_t now_ms)
 static void timeouts_fired(struct timer *timer)
 {
     struct txnm *m = CONTAINER_OF(timer, struct txnm, timeouts);
-    int64_t now_ms = judged_now_ms(m);
+    struct mono now = clock_mono(m->env->clock);
 
     for (int32_t i = 0; i < m->n_shards; i++) {
         struct transaction *t, *next;
@@ -46,7 +57,7 @@ static void timeouts_fired(struct timer *timer)
             continue;
         HASH_ITER(hh, m->shards[i]->transactions, t, next)
         {
-            if (is_timed_out(t, now_ms) && txn_abort(t) == 0)
+            if (is_timed_out(t, now) && txn_abort(t) == 0)
                 diag_debug("transaction of %s timed out", diag_escape(t->id));
         }
     }

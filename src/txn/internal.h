@@ -64,6 +64,7 @@ struct transaction {
     /* live */
     int16_t
         last_epoch; /* before the bump that was answered last; NO_PRODUCER_EPOCH after a start */
+    struct mono begun;     /* while Ongoing: as the clock of this process would have it */
     struct ending *ending; /* while Prepare; ending.c */
 };
 
@@ -139,6 +140,8 @@ void ending_free(struct transaction *t);
 void ending_give_up(struct transaction *t); /* who waits for it gets no answer (E_OFFLINE) */
 
 /* ---- expiry.c -------------------------------------------------------------------------------- */
+/* Its time runs since v.start_ms; of one that is found in the log, as far as the calendar can be trusted. */
+void txn_time_begins(struct transaction *t);
 void txn_timers_init(struct txnm *m);
 void txn_timers_wanted(struct txnm *m); /* arms what should be armed */
 void txn_timers_cancel(struct txnm *m);
