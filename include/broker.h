@@ -36,6 +36,8 @@ struct broker {
     int64_t producer_id_next, producer_id_end; /* the block in use */
     struct list requests; /* api's: in work */
     struct list deletions; /* partitions.c: topics whose end is not durable yet */
+    struct list hanging;   /* hanging.c: logs with open transactions that somebody has to look at */
+    struct timer hanging_timer;
     bool stopping;
     bool failed; /* the last log directory went offline: the process ends with 74 */
     void *api;   /* api's own state (fetch sessions) */

@@ -122,15 +122,19 @@ int16_t txnm_verify(struct txnm *m, const struct txn_producer *p, struct str top
  * statelog_after(*log). *log is NULL with an error. */
 int16_t txnm_verify_or_add(struct txnm *m, const struct txn_producer *p, struct str topic, int32_t partition,
                            struct statelog **log);
-/* What shall become of an open transaction that a log has when it is opened: its records of the coordinator, or its marker, may have
- * been lost with the power where the partition's own records were not. */
+/* What shall become of an open transaction that a log has when it is opened: a power cut may take the coordinator's note that the
+ * partition is in it, or its marker, and leave the partition's own records. All shards must be loaded. */
 enum txn_fate {
     TXN_FATE_OPEN = 0,  /* the coordinator has it and will end it */
+    TXN_FATE_JOINS,     /* of a TV2 producer's present transaction, or begins one: the note was lost; see txnm_join */
     TXN_FATE_COMMITTED, /* it was committed: the marker was lost */
     TXN_FATE_ABORTED,   /* aborted, or nobody knows it */
 };
 enum txn_fate txnm_fate(const struct txnm *m, int64_t producer_id, int16_t producer_epoch, struct str topic,
                         int32_t partition);
+/* Puts the partition into the transaction of a producer whose fate is TXN_FATE_JOINS. What is sent again may be taken for a repeat
+ * by the log, so these records must not be lost. 0 or a kafka_error: to be tried again. */
+int16_t txnm_join(struct txnm *m, int64_t producer_id, struct str topic, int32_t partition);
 
 /* __transaction_state is being deleted: all transactions are forgotten, and who waits for an end has no answer (E_OFFLINE). What they
  * have open in partitions is ended when those are opened next (txnm_fate), or by hand. */

@@ -107,8 +107,9 @@ int16_t produce_txn_verify(struct produce_txn *x, struct log *log, const struct 
     struct statelog *noted = NULL;
     int16_t error;
 
-    if ((!bumps && !broker->config->transaction_partition_verification_enable) ||
-        !log_must_verify(log, b->producer_id, b->producer_epoch, b->base_sequence, bumps))
+    if (!bumps && !broker->config->transaction_partition_verification_enable)
+        return KE_NONE;
+    if (!log_must_verify(log, b->producer_id, b->producer_epoch, b->base_sequence, bumps) && !bumps)
         return KE_NONE;
     if (bumps)
         error = txnm_verify_or_add(broker->txns, &x->producer, topic, log_partition(log), &noted);

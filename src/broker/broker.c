@@ -3,8 +3,8 @@
  * Owner: struct broker, core thread.
  *
  * Start:      log directories (locks, journal replay) -> metadata replayed -> strays set aside ->
- *             after an unclean stop all logs recovered -> groups and transactions replayed. Then it
- *             serves.
+ *             after an unclean stop all logs recovered -> groups and transactions replayed -> open
+ *             transactions that the coordinator has lost are settled. Then it serves.
  * Turn:       due timers, then the logs' turn: waits fire, replies are made, the next commit
  *             starts.
  * Stop:       long polls are answered, everything is flushed; when nothing is in work and the lanes
@@ -100,6 +100,7 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
     b->node_id = (int32_t)options->config->node_id;
     list_init(&b->requests);
     list_init(&b->deletions);
+    broker_hanging_init(b);
     b->security = security_new();
     b->quota = quota_new();
     rc = logm_open(env, &lo, &b->logm, msg);
@@ -123,6 +124,7 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
         rc = shards_load(b->txn_shards, msg);
     if (rc < 0)
         goto out;
+    broker_hanging_start(b);
     b->cleaner = broker_cleaner_new(b);
     *out = b;
 out:
@@ -152,6 +154,7 @@ void broker_stop(struct broker *b)
     b->stopping = true;
     groupm_stop(b->groups);
     txnm_stop(b->txns);
+    broker_hanging_stop(b);
     cleaner_stop(b->cleaner);
     logm_flush_all(b->logm);
 }
@@ -169,6 +172,7 @@ void broker_free(struct broker *b, bool clean)
     if (b->api_free)
         b->api_free(b->api);
     cleaner_free(b->cleaner);
+    broker_hanging_stop(b);
     txnm_free(b->txns);
     shards_free(b->txn_shards);
     shards_free(b->offset_shards);

@@ -39,6 +39,8 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
     if (rc < 0 && rc != E_OFFLINE) /* that was said once, where it happened */
         diag_error("cannot open a log: %s", msg.text); /* which begins with its name */
     *out = p->log;
+    if (rc == 0)
+        broker_hanging_look(b, p->log);
     return rc == E_CORRUPT ? E_OFFLINE : rc; /* it is not served, as when it is asked for again */
 }
 

@@ -27,6 +27,7 @@ int32_t shards_count(struct shards *s);
 int16_t shards_get(struct shards *s, int32_t shard, struct statelog **out);
 /* Those that were ever written to, at the start; a directory that is offline is passed over. 0, or E_* with msg. */
 int shards_load(struct shards *s, struct errmsg *msg);
+bool shards_all_loaded(const struct shards *s); /* all of those */
 /* The topic has been deleted: hands over all logs (NULL: never opened), which are then the caller's to close. */
 struct statelog **shards_take(struct shards *s, int32_t *n);
 void shards_free(struct shards *s);
@@ -36,5 +37,11 @@ void broker_groups_new(struct broker *b);
 
 /* transactions.c: transactions, in __transaction_state */
 void broker_txns_new(struct broker *b);
+
+/* hanging.c: open transactions that the coordinator may have lost */
+void broker_hanging_init(struct broker *b);
+void broker_hanging_look(struct broker *b, struct log *log); /* it was opened */
+void broker_hanging_start(struct broker *b);                 /* after all was loaded, before anybody is served */
+void broker_hanging_stop(struct broker *b);                  /* again is fine */
 
 #endif

@@ -130,6 +130,14 @@ int shards_load(struct shards *s, struct errmsg *msg)
     return 0;
 }
 
+bool shards_all_loaded(const struct shards *s)
+{
+    for (int32_t i = 0; i < s->n; i++)
+        if (!s->logs[i] && log_exists(s->b->logm, s->kind->topic, i))
+            return false;
+    return true;
+}
+
 struct statelog **shards_take(struct shards *s, int32_t *n)
 {
     struct statelog **logs = s->logs;

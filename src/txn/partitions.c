@@ -166,22 +166,68 @@ int16_t txnm_verify_or_add(struct txnm *m, const struct txn_producer *p, struct 
 
 /* ---- logs that are opened */
 
+static enum txn_fate outcome(const struct transaction *t)
+{
+    return t->v.state == TXN_COMPLETE_COMMIT ? TXN_FATE_COMMITTED : TXN_FATE_ABORTED;
+}
+
+/* Whose last transaction is over. The epoch of TV2 grows with each, so its present one is of the next. */
+static enum txn_fate fate_of_idle(const struct transaction *t, int16_t producer_epoch)
+{
+    bool v2 = t->v.client_version >= TXN_VERSION_2;
+
+    if (t->v.state == TXN_EMPTY || v2) {
+        if (producer_epoch == t->v.producer_epoch)
+            return TXN_FATE_JOINS;
+        return v2 && producer_epoch == t->v.producer_epoch - 1 ? outcome(t) : TXN_FATE_ABORTED;
+    }
+    return producer_epoch == t->v.producer_epoch ? outcome(t) : TXN_FATE_ABORTED;
+}
+
+/* The producer id of somebody's next transactions, when the present one is over. */
+static bool will_be_of(const struct txnm *m, int64_t producer_id)
+{
+    for (const struct transaction *t = m->by_producer; t; t = t->by_producer.next)
+        if (t->v.next_producer_id == producer_id)
+            return true;
+    return false;
+}
+
+/* Notes are lost of TV2 only: a producer of TV1 is told that they are durable before it writes. */
 enum txn_fate txnm_fate(const struct txnm *m, int64_t producer_id, int16_t producer_epoch,
                         struct str topic, int32_t partition)
 {
     const struct transaction *t = transaction_of_producer(m, producer_id);
-    int16_t committed_epoch;
+    bool is_present;
 
     if (!t)
-        return TXN_FATE_ABORTED;
-    if (t->v.state == TXN_ONGOING && t->v.producer_epoch != producer_epoch)
-        return TXN_FATE_ABORTED;
-    if (t->v.state != TXN_EMPTY && txn_topics_has(t, topic, partition))
-        return TXN_FATE_OPEN;
-    /* A transaction of TV1 has its first record durable before any data; one of TV2 has an epoch of
-     * its own. So this can only be the one that was committed last. */
-    committed_epoch = t->v.producer_epoch - (t->v.client_version >= TXN_VERSION_2);
-    return t->v.state == TXN_COMPLETE_COMMIT && producer_epoch == committed_epoch
-               ? TXN_FATE_COMMITTED
-               : TXN_FATE_ABORTED;
+        return will_be_of(m, producer_id) ? TXN_FATE_JOINS : TXN_FATE_ABORTED;
+    is_present = t->v.producer_epoch == producer_epoch;
+    switch (t->v.state) {
+    case TXN_ONGOING:
+        if (!is_present)
+            return TXN_FATE_ABORTED;
+        if (txn_topics_has(t, topic, partition))
+            return TXN_FATE_OPEN;
+        return t->v.client_version >= TXN_VERSION_2 ? TXN_FATE_JOINS : TXN_FATE_ABORTED;
+    case TXN_PREPARE_COMMIT:
+    case TXN_PREPARE_ABORT: /* of TV2's next one, which was begun when this was over: that is lost, too */
+        if (is_present && t->v.client_version >= TXN_VERSION_2)
+            return TXN_FATE_JOINS;
+        return txn_topics_has(t, topic, partition) ? TXN_FATE_OPEN : TXN_FATE_ABORTED;
+    default:
+        return fate_of_idle(t, producer_epoch);
+    }
+}
+
+int16_t txnm_join(struct txnm *m, int64_t producer_id, struct str topic, int32_t partition)
+{
+    struct txn_partition row = {.topic = topic, .partition = partition};
+    struct transaction *t = transaction_of_producer(m, producer_id);
+
+    ASSERT_CORE();
+    ASSERT(t || will_be_of(m, producer_id));
+    if (!t || t->v.state == TXN_PREPARE_COMMIT || t->v.state == TXN_PREPARE_ABORT)
+        return KE_CONCURRENT_TRANSACTIONS;
+    return add(t, &row, 1, TXN_VERSION_2);
 }

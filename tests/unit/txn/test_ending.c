@@ -209,6 +209,38 @@ static void calendar_jumps(void **state)
     assert_string_equal(desk_state(&d, "x"), "Ongoing 1000:0 t-3");
 }
 
+/* Nor does it keep one open that has begun since, whichever way it jumps. */
+static void calendar_jumps_before(void **state)
+{
+    for (int64_t ms = -86400000; ms <= 86400000; ms += 2 * 86400000) {
+        clock_sim_jump_wall(d.clock, ms);
+        assert_int_equal(desk_init(&d, &p), KE_NONE);
+        desk_add(&d, p, 3);
+        desk_pass_ms(&d, 50000);
+        assert_int_equal(desk_add(&d, p, 4), KE_NONE);
+        desk_pass_ms(&d, 20000);
+        assert_int_equal(desk_add(&d, p, 3), KE_PRODUCER_FENCED);
+    }
+}
+
+/* After a restart the time goes on where it was; when the calendar is behind, all of it is left. */
+static void time_goes_on_after_a_restart(void **state)
+{
+    desk_add(&d, p, 3);
+    desk_pass_ms(&d, 50000);
+    desk_restart(&d, true);
+    desk_pass_ms(&d, 20000);
+    assert_string_equal(desk_state(&d, "x"), "CompleteAbort 1000:1");
+    assert_int_equal(desk_init(&d, &p), KE_NONE);
+    desk_add(&d, p, 3);
+    clock_sim_jump_wall(d.clock, -86400000);
+    desk_restart(&d, true);
+    desk_pass_ms(&d, 50000);
+    assert_string_equal(desk_state(&d, "x"), "Ongoing 1000:2 t-3");
+    desk_pass_ms(&d, 20000);
+    assert_string_equal(desk_state(&d, "x"), "CompleteAbort 1000:3");
+}
+
 /* Idle for seven days: forgotten, for good. Ongoing ones are not. */
 static void transactional_ids_expire(void **state)
 {
@@ -223,23 +255,94 @@ static void transactional_ids_expire(void **state)
 
 /* ---- open transactions that a log is found with */
 
+static enum txn_fate fate(struct desk_producer q, int epoch, int32_t partition)
+{
+    return txnm_fate(d.m, q.producer_id, (int16_t)epoch, STR("t"), partition);
+}
+
+/* TV2: an epoch is a transaction. What its note is missing of goes on with it; of the one before, the end is known. */
 static void fates(void **state)
 {
-    struct desk_producer other = NOBODY("y");
-    struct str t = STR("t");
-
-    assert_int_equal(txnm_fate(d.m, 12345, 0, t, 3), TXN_FATE_ABORTED);
-    assert_int_equal(txnm_fate(d.m, p.producer_id, p.epoch, t, 3), TXN_FATE_ABORTED);
+    assert_int_equal(txnm_fate(d.m, 12345, 0, STR("t"), 3), TXN_FATE_ABORTED);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_JOINS); /* the first of the first: Empty */
     desk_write(&d, p, 3);
-    assert_int_equal(txnm_fate(d.m, p.producer_id, p.epoch, t, 3), TXN_FATE_OPEN);
-    assert_int_equal(txnm_fate(d.m, p.producer_id, p.epoch, t, 4), TXN_FATE_ABORTED);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_OPEN);
+    assert_int_equal(fate(p, 0, 4), TXN_FATE_JOINS);
     desk_end_v2(&d, &p, true);
-    assert_int_equal(txnm_fate(d.m, p.producer_id, 0, t, 3), TXN_FATE_COMMITTED);
-    assert_int_equal(txnm_fate(d.m, p.producer_id, 1, t, 3), TXN_FATE_ABORTED);
-    desk_init(&d, &other);
-    desk_add(&d, other, 3);
-    desk_end(&d, other, false);
-    assert_int_equal(txnm_fate(d.m, other.producer_id, 0, t, 3), TXN_FATE_ABORTED);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_COMMITTED);
+    assert_int_equal(fate(p, 1, 3), TXN_FATE_JOINS);
+    desk_write(&d, p, 3);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_ABORTED);
+    desk_end_v2(&d, &p, false);
+    assert_int_equal(fate(p, 1, 3), TXN_FATE_ABORTED);
+    desk_init(&d, &p);
+    assert_int_equal(fate(p, 2, 3), TXN_FATE_ABORTED);
+    assert_int_equal(fate(p, 3, 3), TXN_FATE_JOINS);
+}
+
+/* TV1: the note is durable before the first record is sent, so only a marker can be missing. */
+static void fates_v1(void **state)
+{
+    desk_add(&d, p, 3);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_OPEN);
+    assert_int_equal(fate(p, 0, 4), TXN_FATE_ABORTED);
+    desk_end(&d, p, false);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_ABORTED);
+    desk_add(&d, p, 3);
+    desk_end(&d, p, true);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_COMMITTED);
+    desk_init(&d, &p);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_ABORTED);
+}
+
+/* While its Prepare record is on its way to the disk, or its markers, the coordinator will end it. */
+static void fates_while_it_ends(void **state)
+{
+    desk_write(&d, p, 3);
+    desk_ask_end(&d, p, true, 5);
+    assert_int_equal(fate(p, 0, 3), TXN_FATE_OPEN);
+    assert_int_equal(fate(p, 0, 4), TXN_FATE_ABORTED);
+    /* The next one was begun when this was over: it cannot join yet. */
+    assert_int_equal(fate(p, 1, 3), TXN_FATE_JOINS);
+    assert_int_equal(txnm_join(d.m, p.producer_id, STR("t"), 3), KE_CONCURRENT_TRANSACTIONS);
+    desk_settle(&d);
+    assert_int_equal(fate(p, 1, 3), TXN_FATE_JOINS);
+    assert_int_equal(txnm_join(d.m, p.producer_id, STR("t"), 3), KE_NONE);
+}
+
+/* The same, where the next one has a new producer id. */
+static void fates_of_the_next_producer_id(void **state)
+{
+    int64_t next = d.next_producer_id;
+    struct transaction_log_value v;
+
+    transaction_log_value_init(&v);
+    v.producer_id = 5;
+    v.producer_epoch = 32766;
+    v.transaction_timeout_ms = 60000;
+    v.transaction_start_timestamp_ms = v.transaction_last_update_timestamp_ms = DESK_START_MS;
+    desk_record(&d, "y", &v, 1);
+    p = (struct desk_producer){"y", 5, 32766};
+    assert_int_equal(desk_write(&d, p, 3), KE_NONE);
+    assert_int_equal(txnm_fate(d.m, next, 0, STR("t"), 3), TXN_FATE_ABORTED);
+    desk_ask_end(&d, p, true, 5);
+    assert_int_equal(txnm_fate(d.m, next, 0, STR("t"), 3), TXN_FATE_JOINS);
+    assert_int_equal(txnm_join(d.m, next, STR("t"), 3), KE_CONCURRENT_TRANSACTIONS);
+    desk_settle(&d);
+    assert_int_equal(txnm_join(d.m, next, STR("t"), 3), KE_NONE);
+}
+
+/* A partition joins the transaction that is going on, or begins one. */
+static void joins(void **state)
+{
+    assert_int_equal(txnm_join(d.m, p.producer_id, STR("t"), 3), KE_NONE);
+    assert_string_equal(desk_state(&d, "x"), "Ongoing 1000:0 t-3");
+    assert_int_equal(txnm_join(d.m, p.producer_id, STR("t"), 4), KE_NONE);
+    assert_string_equal(desk_state(&d, "x"), "Ongoing 1000:0 t-3 t-4");
+    desk_restart(&d, true);
+    assert_string_equal(desk_state(&d, "x"), "Ongoing 1000:0 t-3 t-4");
+    assert_int_equal(desk_end_v2(&d, &p, true), KE_NONE);
+    assert_int_equal(desk_markers_of(&d, 4), 1);
 }
 
 /* ---- lists */
@@ -296,6 +399,12 @@ int main(void)
         TEST(old_records),
         TEST(timed_out),
         TEST(timed_out_v2),
+        TEST(calendar_jumps_before),
+        TEST(time_goes_on_after_a_restart),
+        TEST(fates_v1),
+        TEST(fates_while_it_ends),
+        TEST(fates_of_the_next_producer_id),
+        TEST(joins),
         TEST(calendar_jumps),
         TEST(transactional_ids_expire),
         TEST(fates),
