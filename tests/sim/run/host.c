@@ -197,6 +197,7 @@ void host_init(struct world *w)
                                : w->options.n_dirs == 2 ? "/data,/data1"
                                                         : "/data,/data1,/data2");
     override(h, "offsets.topic.num.partitions=2");
+    override(h, "transaction.state.log.num.partitions=2");
     override(h, "group.consumer.min.session.timeout.ms=%d", CG_SESSION_MS);
     override(h, "group.consumer.session.timeout.ms=%d", CG_SESSION_MS);
     override(h, "group.consumer.min.heartbeat.interval.ms=%d", CG_BEAT_MS);
@@ -332,7 +333,7 @@ bool host_stop_clean(struct world *w, uint64_t *digest, bool *settled)
         world_wrong(w, "a clean stop does not come to its end: %d requests in work",
                     api_in_work(h->broker));
     quiet(w);
-    *settled = whole && groupm_settled(h->broker->groups);
+    *settled = whole && groupm_settled(h->broker->groups) && txnm_settled(h->broker->txns);
     *digest = broker_digest(h->broker);
     end(w, true);
     if (vfs_sim_is_down(w->vfs)) {

@@ -37,6 +37,8 @@ void options_choose(struct options *o, struct rng *rng)
     o->size_before_data = rng_below(rng, 2) == 0;
     o->n_cgroups = (int)PICK(rng, 0, 0, 1, 2);
     o->n_cmembers = (int)PICK(rng, 2, 3, 4);
+    o->n_txn_ids = (int)PICK(rng, 0, 1, 2, 3);
+    o->n_txn_producers = (int)PICK(rng, 1, 2, 2);
     kept_choose(o, rng);
 }
 

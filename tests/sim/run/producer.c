@@ -253,7 +253,7 @@ static void send_batch(struct producer *p, struct outgoing *o)
 
 /* ---- ids -------------------------------------------------------------------------------------------- */
 
-static void note_producer_id(struct world *w, int64_t id)
+void world_producer_id(struct world *w, int64_t id)
 {
     for (int i = 0; i < w->n_producer_ids; i++)
         if (w->producer_ids[i] == id)
@@ -274,7 +274,7 @@ static void got_producer_id(struct call *c, const void *reply)
     world_event(p->a.w, "%s id %lld: %s", p->a.name, (long long)rsp->producer_id,
                 kafka_error_name(rsp->error_code));
     if (rsp->error_code == KE_NONE) {
-        note_producer_id(p->a.w, rsp->producer_id);
+        world_producer_id(p->a.w, rsp->producer_id);
         p->producer_id = rsp->producer_id;
     } else if (!world_faulty(p->a.w)) {
         world_wrong(p->a.w, "InitProducerId: %s", kafka_error_name(rsp->error_code));

@@ -70,18 +70,19 @@ static void run_seed(uint64_t seed)
     run_until(w, world_now(w) + (int64_t)(args.hours * (double)HOUR_NS), NULL);
     drain(w);
     verify_all(w, false);
+    txns_verify_end(w);
     trouble_finish(w);
     if (args.export_dir && vfs_sim_export(w->vfs, args.export_dir) < 0)
         world_wrong(w, "cannot write to %s", args.export_dir);
     hours = (double)world_now(w) / (double)HOUR_NS;
-    printf("seed %llu: ok, %.1f h, %llu events, %llu acked, %llu read, %llu commits, %llu crashes, "
-           "%llu "
-           "digests, %llu compacted, %llu expired, hash %016llx\n",
+    printf("seed %llu: ok, %.1f h, %llu events, %llu acked, %llu read, %llu commits, %llu transactions, "
+           "%llu crashes, %llu digests, %llu compacted, %llu expired, hash %016llx\n",
            (unsigned long long)seed, hours, (unsigned long long)w->n_events,
            (unsigned long long)w->n_acked, (unsigned long long)w->n_read,
-           (unsigned long long)w->n_committed, (unsigned long long)w->n_crashes,
-           (unsigned long long)w->n_digests, (unsigned long long)w->n_compacted,
-           (unsigned long long)w->n_expired, (unsigned long long)w->hash);
+           (unsigned long long)w->n_committed, (unsigned long long)txns_told(w),
+           (unsigned long long)w->n_crashes, (unsigned long long)w->n_digests,
+           (unsigned long long)w->n_compacted, (unsigned long long)w->n_expired,
+           (unsigned long long)w->hash);
     world_free(w);
 }
 

@@ -196,4 +196,5 @@ void verify_all(struct world *w, bool lossy)
         verify_group(w, &w->groups[i], &arena);
     arena_release(&arena);
     cgroups_verify(w);
+    txns_verify(w, lossy);
 }

@@ -256,6 +256,7 @@ static void add_actors(struct world *w)
             member_new(w, i * 10 + m, g);
     }
     cgroups_new(w);
+    txns_new(w);
 }
 
 struct world *world_new(uint64_t seed, bool print)
@@ -292,6 +293,7 @@ void world_free(struct world *w)
     for (int i = 0; i < w->n_groups; i++)
         group_model_release(&w->groups[i]);
     cgroups_free(w);
+    txns_free(w);
     host_release(w);
     vfs_sim_free(w->vfs);
     clock_sim_free(w->clock);

@@ -25,6 +25,7 @@ struct actor;
 struct link;
 struct call;
 struct cgroups;
+struct txns;
 
 /* ---- what a seed chooses (options.c) --------------------------------------------------------- */
 
@@ -43,6 +44,7 @@ struct options {
     int64_t cleaner_io_bytes, roll_ms;
     int n_producers, n_consumers, n_groups, n_members, n_dirs;
     int n_cgroups, n_cmembers; /* of the newer protocol; n_cmembers: of each */
+    int n_txn_ids, n_txn_producers; /* transactional ids; producers of each */
     int64_t journal_bytes, checkpoint_ms, think_ms, crash_ms, flush_ns, network_ns;
     uint32_t record_bytes_max;
     uint32_t drop_per_million; /* a reply's connection is lost instead */
@@ -214,6 +216,7 @@ struct world {
     struct group_model groups[GROUPS_MAX];
     int n_groups;
     struct cgroups *cgroups; /* never NULL */
+    struct txns *txns;       /* never NULL */
     struct actor *actors[ACTORS_MAX];
     int n_actors;
     bool paused;   /* actors do not act */
@@ -297,6 +300,15 @@ void kept_expect(const struct part *p, const struct record *r, int64_t id); /* i
 void kept_expired(const struct part *p, int64_t offset); /* what is known there lies below the log start now */
 /* A compacted topic's partition, after a restart: as model_settle. */
 void kept_check(struct part *p, const int64_t *ids, int64_t start, int64_t n, bool lossy);
+
+/* ---- transactions (txn.h, txn_*.c) ------------------------------------------------------------- */
+
+void txns_new(struct world *w);
+void txns_free(struct world *w);
+void txns_verify(struct world *w, bool lossy); /* after a start: everything that is there */
+void txns_verify_end(struct world *w);         /* nothing may be open any more */
+uint64_t txns_told(const struct world *w); /* transactions whose end was told */
+void world_producer_id(struct world *w, int64_t id); /* one that was given, to anybody: the first time */
 
 /* ---- whole partitions, topics and groups, after a start (verify.c) ---------------------------- */
 
