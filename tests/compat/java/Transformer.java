@@ -19,7 +19,10 @@ import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Workers that read, transform and produce in transactions; tests/compat/transactions/README.md says how they are driven. */
+/**
+ * Workers that read, transform and produce in transactions; tests/compat/transactions/README.md says how they are driven.
+ * With -Dgroup.protocol=consumer their group is one of KIP-848.
+ */
 public final class Transformer {
     private static volatile boolean leaving;
 
@@ -77,9 +80,13 @@ public final class Transformer {
         settings.put("auto.offset.reset", "earliest");
         settings.put("enable.auto.commit", false);
         settings.put("isolation.level", "read_committed");
-        settings.put("partition.assignment.strategy", CooperativeStickyAssignor.class.getName());
-        settings.put("session.timeout.ms", 3000);
-        settings.put("heartbeat.interval.ms", 500);
+        if ("consumer".equals(System.getProperty("group.protocol"))) {
+            settings.put("group.protocol", "consumer");
+        } else {
+            settings.put("partition.assignment.strategy", CooperativeStickyAssignor.class.getName());
+            settings.put("session.timeout.ms", 3000);
+            settings.put("heartbeat.interval.ms", 500);
+        }
         settings.put("max.poll.interval.ms", 10000);
         settings.put("max.poll.records", 100);
         settings.put("fetch.max.wait.ms", 200);

@@ -18,7 +18,10 @@ KEYS = 40
 RETIRED_MAX = 2  # processes that may not know yet that they are fenced
 TIMEOUT_MS = 5000  # transaction.timeout.ms: how long what was abandoned stays open
 # Of the broker: a crashed member is missed soon, a transaction that took too long is ended soon.
-SETTINGS = {"group.min.session.timeout.ms": "1000", "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
+SETTINGS = {"group.min.session.timeout.ms": "1000", "group.consumer.session.timeout.ms": "3000",
+            "group.consumer.min.session.timeout.ms": "1000", "group.consumer.heartbeat.interval.ms": "500",
+            "group.consumer.min.heartbeat.interval.ms": "500",
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500"}
 STARTING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION,
             KafkaError.UNKNOWN_LEADER_EPOCH, KafkaError.FENCED_LEADER_EPOCH)
 QUIET = {"reconnect.backoff.max.ms": 500, "log_level": 0}
@@ -230,6 +233,7 @@ class Pipeline:
             workers.leave()
         for workers in [*self.live, *self.retired]:
             assert workers.process.wait(60) == 0, str(self.said)
+        assert "were not flushed" not in self.broker.log(), "a stop was not a clean one"
         return expected
 
     def end(self):

@@ -12,6 +12,7 @@ from .pipeline import SETTINGS, Pipeline, verify
 JAVA = ["java", "-Xmx256M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp"]
 COMMANDS = {
     "java": [*JAVA, paths.TOOL_CLASSES, "Transformer"],
+    "java-consumer-protocol": [*JAVA, paths.TOOL_CLASSES, "-Dgroup.protocol=consumer", "Transformer"],  # KIP-848
     # The client before KIP-890: its epoch stays, and it names each partition before the first write.
     "java-3.9": [*JAVA, f"{paths.JARS / 'older'}/*:{paths.TOOL_CLASSES}", "Transformer"],
     "librdkafka": [sys.executable, "-B", str(paths.COMPAT / "transactions/worker.py")],
