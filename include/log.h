@@ -182,7 +182,8 @@ int log_failed(struct log *l, const char *what, int rc);
 /* "<directory>/NNN<suffix>.cleaned"; suffix ".log", ".index" or ".timeindex". The caller frees. */
 char *log_cleaned_path(const struct log *l, int64_t base_offset, const char *suffix);
 /* The cleaned segment of that base, whose files are written and synced, takes the place of the n_segments from there on; its last
- * batch ends where theirs does. Embedded; done on the core thread: 0, E_OFFLINE, E_CANCELED (the log was deleted). */
+ * batch ends where theirs does. Embedded; done on the core thread: 0, E_OFFLINE, E_CANCELED (the log was deleted), E_NOSPC
+ * (nothing has changed; the cleaned files may be left). */
 struct log_swap {
     /* in */
     int64_t base_offset;
@@ -197,9 +198,10 @@ struct log_swap {
     struct list link;
     struct job job;
     int step, rc;
+    bool given_up;
     void (*done)(struct log_swap *w, int rc);
 };
-/* 0: it has begun. E_NOSPC, E_OFFLINE ...: it has not, and the cleaned files may be left. */
+/* 0: it has begun. E_OFFLINE: it has not, and the cleaned files are left. */
 int log_swap(struct log *l, struct log_swap *w, void (*done)(struct log_swap *w, int rc));
 
 /* ---- appending ------------------------------------------------------------------------------------------------------ */

@@ -364,6 +364,12 @@ static void swap_done(struct log_swap *s, int rc)
     struct worker *w = CONTAINER_OF(s, struct worker, swap);
 
     w->swapping = false;
+    if (rc == E_NOSPC && goes_on(w)) {
+        worker_failed(w, rc); /* and the output goes */
+        return;
+    }
+    if (rc == E_NOSPC)
+        return;
     pass_end_output(&w->pass);
     if (!goes_on(w))
         return;

@@ -449,6 +449,17 @@ bool checkpoint_idle(const struct log_dir *d)
     return true;
 }
 
+/* What a crash left of writing the file. */
+static void remove_aside(struct log_dir *d, enum checkpoint_kind kind)
+{
+    char path[DIR_PATH_MAX], aside[DIR_PATH_MAX + sizeof(".tmp")];
+
+    if (d->was_clean)
+        return;
+    snprintf(aside, sizeof(aside), "%s.tmp", dir_file_path(d, checkpoint_files[kind].name, path));
+    (void)vfs_unlink(d->m->env->vfs, aside);
+}
+
 int checkpoint_write_all(struct log_dir *d)
 {
     struct checkpoint *c = d->checkpoint;
@@ -460,8 +471,10 @@ int checkpoint_write_all(struct log_dir *d)
         enum checkpoint_kind kind = (enum checkpoint_kind)k;
         int n_lines;
 
-        if (!take_values(d, kind, &n_lines))
+        if (!take_values(d, kind, &n_lines)) {
+            remove_aside(d, kind);
             continue;
+        }
         put_text(d, kind, n_lines, &c->kind[k].text);
         rc = write_file(d->m->env->vfs, d, kind, &c->kind[k].text);
         if (rc == 0)

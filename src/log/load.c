@@ -19,6 +19,7 @@
 
 #define METADATA_BYTES_MAX 4096
 #define SWAP               ".swap"
+#define CLEANED            ".cleaned"
 
 int64_t offset_of_file_name(const char *name, const char *suffix)
 {
@@ -151,6 +152,14 @@ static int read_swaps(struct log *l, const struct names *names, struct swaps *sw
     return 0;
 }
 
+static bool has_name(const struct names *names, int64_t base, const char *suffix)
+{
+    for (int i = 0; i < names->n; i++)
+        if (offset_of_file_name(names->p[i], suffix) == base)
+            return true;
+    return false;
+}
+
 static int64_t base_of_any(const char *name)
 {
     int64_t v = -1;
@@ -170,12 +179,22 @@ static bool is_segment_file(const char *name)
            ends_with(name, ".txnindex");
 }
 
-/* What happens to one file; *gone when it is not to be looked at any more. */
-static int settle(struct log *l, const struct swaps *sw, const char *name, bool *gone)
+/* An index of a finished replacement: .swap, or, where a power cut took one rename and not the other, .cleaned. */
+static bool is_late_index(const struct names *names, const char *name)
 {
     int64_t base = base_of_any(name);
 
-    *gone = ends_with(name, ".deleted") || ends_with(name, ".cleaned") || ends_with(name, ".tmp");
+    return base >= 0 && ends_with(name, CLEANED) && !ends_with(name, ".log" CLEANED) &&
+           has_name(names, base, ".log" SWAP) && !has_name(names, base, ".log" CLEANED);
+}
+
+/* What happens to one file; *gone when it is not to be looked at any more. */
+static int settle(struct log *l, const struct names *names, const struct swaps *sw, const char *name, bool *gone)
+{
+    int64_t base = base_of_any(name);
+
+    *gone = ends_with(name, ".deleted") || ends_with(name, ".tmp") ||
+            (ends_with(name, CLEANED) && !is_late_index(names, name));
     if (base >= 0 && ends_with(name, SWAP))
         *gone = base >= sw->cleaned_min;
     if (base >= 0 && is_segment_file(name))
@@ -183,10 +202,10 @@ static int settle(struct log *l, const struct swaps *sw, const char *name, bool 
     return *gone ? remove_name(l, name) : 0;
 }
 
-static int take_swap(struct log *l, const char *name)
+static int take(struct log *l, const char *name, const char *suffix)
 {
     char *from = xasprintf("%s/%s", l->path, name);
-    char *to = xasprintf("%.*s", (int)(strlen(from) - strlen(SWAP)), from);
+    char *to = xasprintf("%.*s", (int)(strlen(from) - strlen(suffix)), from);
     int rc = vfs_rename(l->m->env->vfs, from, to);
 
     free(from);
@@ -201,14 +220,16 @@ static int finish_leftovers(struct log *l, const struct names *names)
     bool gone, changed = false;
 
     for (int i = 0; rc == 0 && i < names->n; i++) {
-        rc = settle(l, &sw, names->p[i], &gone);
+        rc = settle(l, names, &sw, names->p[i], &gone);
         changed = changed || gone;
     }
     for (int i = 0; rc == 0 && i < names->n; i++) {
-        if (!ends_with(names->p[i], SWAP) || base_of_any(names->p[i]) < 0 ||
-            base_of_any(names->p[i]) >= sw.cleaned_min)
+        const char *name = names->p[i];
+        bool is_swap = ends_with(name, SWAP);
+
+        if (base_of_any(name) < 0 || base_of_any(name) >= sw.cleaned_min || (!is_swap && !is_late_index(names, name)))
             continue;
-        rc = take_swap(l, names->p[i]);
+        rc = take(l, name, is_swap ? SWAP : CLEANED);
         changed = true;
     }
     l->names_are_new = l->names_are_new || changed;

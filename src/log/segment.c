@@ -32,7 +32,7 @@ char *segment_path(const struct segment *s, const char *suffix, char out[SEGMENT
     ASSERT(s->magic == SEGMENT_MAGIC);
     log_file_path(s->log, s->base_offset, suffix, out);
     n = strlen(out);
-    if (s->swapping)
+    if (s->swapping == SWAPPING_ALL || (s->swapping == SWAPPING_INDEXES && strcmp(suffix, ".log") != 0))
         n += (size_t)snprintf(out + n, SEGMENT_PATH_MAX - n, ".swap");
     ASSERT(n < SEGMENT_PATH_MAX);
     return out;

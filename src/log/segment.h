@@ -112,7 +112,7 @@ struct segment {
     struct log *log;
     int64_t base_offset;
     bool sealed;         /* not the active one: the file is opened for reading only */
-    bool swapping;       /* its files are still called .swap (swap.c) */
+    enum swapping { SWAPPING_NONE = 0, SWAPPING_INDEXES, SWAPPING_ALL } swapping; /* which of its files are still called .swap */
     struct file *file;   /* .log; NULL while closed */
     struct list in_open; /* in m->open_sealed or m->open_active */
     uint64_t size_bytes;

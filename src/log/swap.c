@@ -4,16 +4,20 @@
  * Owner: struct log, core thread; the directory is synced on the flush lane.
  *
  *     NNN.log.cleaned  --whole, synced by the cleaner--> log_swap
+ *       0                                                      -> the directory is synced: the names of all its files
  *       1  indexes, then the .log: renamed to .swap            -> the directory is synced
  *       2  in memory the new segment takes the place of the old ones, whose .log become .deleted  -> the directory is synced
- *       3  .swap becomes the name of a segment                 -> the directory is synced
+ *       3  the .log.swap becomes the name of a segment         -> the directory is synced
+ *       4  so do the indexes                                   -> the directory is synced
  *
- * Invariant:  after 1 a start finishes the work: the .swap replaces every segment between its base and its last batch
- *             (load.c), and that batch is the last one of the old segments. Before, the .cleaned is removed. Old segments are gone
- *             durably before 3: else one of them could stand beside the file that replaces it. While a segment is in the middle
- *             of it, segment_path leads to the .swap.
+ * Invariant:  once there is a .log.swap, a start finishes the work: it replaces every segment between its base and its last batch
+ *             (load.c), and that batch is the last one of the old segments; an index may be called .cleaned still. While there
+ *             is a .log.cleaned, all that belongs to it is removed. Old segments are gone
+ *             durably before 3: else one of them could stand beside the file that replaces it. While there is a .log.swap, what is
+ *             called an index is an old one and goes with its segment: so the new ones get that name durably later. While a segment is
+ *             in the middle of it, segment_path leads to the .swap.
  *             All of it lies below the noted recovery point: no journal is replayed over it.
- * Failures:   up to 1 the files are removed again, E_NOSPC ... After it a rename or sync that fails takes the directory offline.
+ * Failures:   no space for the names of 1: the files are removed again, E_NOSPC. Any other rename or sync that fails takes the directory offline.
  *             Readers that still send a range hold the old file.
  */
 #include "directory.h"
@@ -39,15 +43,22 @@ char *log_cleaned_path(const struct log *l, int64_t base_offset, const char *suf
 
 /* ---- the steps ------------------------------------------------------------------------------ */
 
-/* Renames the three files of the new segment; *n of them were. */
-static int rename_all(struct log_swap *w, const char *from_suffix, const char *to_suffix, size_t *n)
+static int rename_one(struct log_swap *w, const char *suffix, const char *from_suffix, const char *to_suffix)
 {
     char from[SEGMENT_PATH_MAX], to[SEGMENT_PATH_MAX];
+
+    return vfs_rename(w->vfs, path_of(w, w->base_offset, suffix, from_suffix, from),
+                      path_of(w, w->base_offset, suffix, to_suffix, to));
+}
+
+/* Renames the indexes of the new segment, and its .log, the last, where it is wanted; *n of them were. */
+static int rename_some(struct log_swap *w, const char *from_suffix, const char *to_suffix, bool log_too, size_t *n)
+{
+    size_t count = ARRAY_SIZE(swapped) - (log_too ? 0 : 1);
     int rc = 0;
 
-    for (*n = 0; *n < ARRAY_SIZE(swapped); ++*n) {
-        rc = vfs_rename(w->vfs, path_of(w, w->base_offset, swapped[*n], from_suffix, from),
-                        path_of(w, w->base_offset, swapped[*n], to_suffix, to));
+    for (*n = 0; *n < count; ++*n) {
+        rc = rename_one(w, swapped[*n], from_suffix, to_suffix);
         if (rc == E_NOENT && *n + 1 < ARRAY_SIZE(swapped))
             rc = 0; /* an index may have been given up */
         if (rc < 0)
@@ -92,7 +103,7 @@ static int install(struct log_swap *w)
     ASSERT(l->segments[i]->base_offset == w->base_offset);
     ASSERT(i + w->n_segments < l->n_segments); /* never the active one */
     s->sealed = true;
-    s->swapping = true;
+    s->swapping = SWAPPING_ALL;
     s->written_from = 0;
     s->txns.exists = w->has_txn_index;
     l->size_bytes += w->size_bytes;
@@ -112,15 +123,37 @@ static int install(struct log_swap *w)
     return rc;
 }
 
-static int name_it(struct log_swap *w)
+/* No space for a name: nothing has happened yet. */
+static int name_swap(struct log_swap *w)
+{
+    size_t n;
+    int rc = rename_some(w, LOG_CLEANED_SUFFIX, SWAP_SUFFIX, true, &n);
+
+    if (rc < 0)
+        give_up(w, n);
+    w->given_up = rc == E_NOSPC;
+    return rc;
+}
+
+static int name_log(struct log_swap *w)
+{
+    struct segment *s = log_segment_at_base(w->log, w->base_offset);
+
+    ASSERT(s);
+    ASSERT(s->swapping == SWAPPING_ALL);
+    s->swapping = SWAPPING_INDEXES;
+    return rename_one(w, ".log", SWAP_SUFFIX, "");
+}
+
+static int name_indexes(struct log_swap *w)
 {
     struct segment *s = log_segment_at_base(w->log, w->base_offset);
     size_t n;
-    int rc = rename_all(w, SWAP_SUFFIX, "", &n);
 
     ASSERT(s);
-    s->swapping = false;
-    return rc;
+    ASSERT(s->swapping == SWAPPING_INDEXES);
+    s->swapping = SWAPPING_NONE;
+    return rename_some(w, SWAP_SUFFIX, "", false, &n);
 }
 
 static void ended(struct log_swap *w, int rc)
@@ -148,8 +181,10 @@ static void swap_work(struct job *j)
 
 static void swap_done(struct job *j)
 {
+    static int (*const steps[])(struct log_swap *) = {name_swap, install, name_log, name_indexes};
     struct log_swap *w = CONTAINER_OF(j, struct log_swap, job);
     int rc = w->rc;
+    bool is_last;
 
     ASSERT_CORE();
     if (!w->log) {
@@ -157,16 +192,14 @@ static void swap_done(struct job *j)
         return;
     }
     rc = rc < 0 ? rc : dir_sync_result(w->dir, 0);
-    w->step++;
-    if (rc == 0 && !w->dir->offline && w->step == 1)
-        rc = install(w);
-    else if (rc == 0 && !w->dir->offline && w->step == 2)
-        rc = name_it(w);
-    if (rc < 0)
+    is_last = w->step == (int)ARRAY_SIZE(steps);
+    if (rc == 0 && !w->dir->offline && !is_last)
+        rc = steps[w->step++](w);
+    if (rc < 0 && !w->given_up)
         rc = dir_fail(w->dir, "swap segments", w->path, rc);
-    else if (w->dir->offline)
+    else if (rc == 0 && w->dir->offline)
         rc = E_OFFLINE;
-    if (rc < 0 || w->step == 3)
+    if (rc < 0 || is_last)
         ended(w, rc);
     else
         lane_submit(&w->dir->flush_lane, &w->job, swap_work, swap_done);
@@ -174,9 +207,6 @@ static void swap_done(struct job *j)
 
 int log_swap(struct log *l, struct log_swap *w, void (*done)(struct log_swap *, int))
 {
-    size_t n;
-    int rc;
-
     ASSERT_CORE();
     ASSERT(l->magic == LOG_MAGIC);
     ASSERT(w->n_segments > 0);
@@ -189,13 +219,7 @@ int log_swap(struct log *l, struct log_swap *w, void (*done)(struct log_swap *, 
     w->done = done;
     w->step = 0;
     list_init(&w->link);
-    rc = rename_all(w, LOG_CLEANED_SUFFIX, SWAP_SUFFIX, &n);
-    if (rc < 0) {
-        give_up(w, n);
-        free(w->path);
-        w->path = NULL;
-        return rc;
-    }
+    w->given_up = false;
     list_push(&l->swaps, &w->link);
     lane_submit(&l->dir->flush_lane, &w->job, swap_work, swap_done);
     return 0;

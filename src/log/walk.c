@@ -166,6 +166,8 @@ static int load_trusting(struct segment *s, int64_t *end_offset)
 
     if (rc == 0)
         rc = index_load(&s->times, s);
+    if (rc == 0 && s->offsets.missing != s->times.missing)
+        rc = E_CORRUPT; /* what one says of the tail, the other does not say of what is before it */
     if (rc == 0)
         rc = last_entries(s, &last);
     return rc < 0 ? rc : walk_tail(s, last, end_offset);

@@ -13,6 +13,7 @@
 
 #define API_PRODUCE           0
 #define API_FETCH             1
+#define API_LIST_OFFSETS      2
 #define API_METADATA          3
 #define API_OFFSET_COMMIT     8
 #define API_OFFSET_FETCH      9
@@ -103,26 +104,35 @@ void client_create_topic(struct client *c, enum topic topic)
 {
     struct create_topics_request rq;
     struct create_topics_request_topics row;
-    struct create_topics_request_topics_configs own;
+    struct create_topics_request_topics_configs own[3];
     struct create_topics_response *rsp;
     int16_t error;
 
     create_topics_request_init(&rq);
     create_topics_request_topics_init(&row);
-    create_topics_request_topics_configs_init(&own);
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        create_topics_request_topics_configs_init(&own[i]);
     rq.timeout_ms = 30000;
     rq.topics = &row;
     rq.n_topics = 1;
     row.name = str_of(topic_names[topic]);
     row.num_partitions = topic_partitions[topic];
     row.replication_factor = 1;
-    row.configs = &own;
+    row.configs = own;
     row.n_configs = 1;
-    own.name = STR("internal.segment.bytes");
-    own.value = STR("900");
+    own[0].name = STR("internal.segment.bytes");
+    own[0].value = STR("900");
     if (topic == TOPIC_LOOSE) {
-        own.name = STR("flush.messages");
-        own.value = STR("9223372036854775807");
+        own[0].name = STR("flush.messages");
+        own[0].value = STR("9223372036854775807");
+    } else if (topic == TOPIC_KEYS) {
+        own[row.n_configs].name = STR("cleanup.policy");
+        own[row.n_configs++].value = STR("compact");
+        own[row.n_configs].name = STR("min.cleanable.dirty.ratio");
+        own[row.n_configs++].value = STR("0.01");
+    } else if (topic == TOPIC_OLD) {
+        own[row.n_configs].name = STR("retention.bytes");
+        own[row.n_configs++].value = STR("1000");
     }
     if (c->ledger->topics[topic] == TOPIC_THERE)
         return;
@@ -207,13 +217,29 @@ void client_producer_id(struct client *c)
         c->ledger->producer_id = rsp->producer_id;
 }
 
+/* A compacted topic's tombstone has its number in a header. */
+static void add_record(struct batch_builder *bb, const struct client *c, enum topic topic, int number)
+{
+    char value[160], key[16];
+    int n = snprintf(value, sizeof(value), "%d " RECORD_PADDING, number);
+    int n_key = snprintf(key, sizeof(key), "key%d", ledger_key(number));
+    int64_t now_ms = clock_wall(c->box->env.clock).ms;
+    struct record_header header = {STR("number"), bytes_of(value, (size_t)n)};
+
+    if (topic != TOPIC_KEYS)
+        batch_add(bb, now_ms, (struct bytes){NULL, 0}, header.value, NULL, 0);
+    else if (ledger_is_tombstone(number))
+        batch_add(bb, now_ms, bytes_of(key, (size_t)n_key), (struct bytes){NULL, 0}, &header, 1);
+    else
+        batch_add(bb, now_ms, bytes_of(key, (size_t)n_key), header.value, NULL, 0);
+}
+
 static struct wire_records batch_of(const struct client *c, const struct sent *s)
 {
     struct batch_options options = BATCH_OPTIONS_NONE;
     struct batch_builder bb;
     struct buf out;
     struct bytes kept;
-    char value[160];
 
     if (s->sequence >= 0) {
         options.producer_id = c->ledger->producer_id;
@@ -222,12 +248,8 @@ static struct wire_records batch_of(const struct client *c, const struct sent *s
     }
     buf_init(&out);
     batch_begin(&bb, &out, options);
-    for (int i = 0; i < s->n; i++) {
-        int n = snprintf(value, sizeof(value), "%d " RECORD_PADDING, s->first + i);
-
-        batch_add(&bb, clock_wall(c->box->env.clock).ms, (struct bytes){NULL, 0},
-                  bytes_of(value, (size_t)n), NULL, 0);
-    }
+    for (int i = 0; i < s->n; i++)
+        add_record(&bb, c, s->topic, s->first + i);
     ASSERT(batch_end(&bb) == 0);
     kept = arena_bytes(&c->box->arena, (struct bytes){out.p, out.n});
     buf_release(&out);
@@ -336,13 +358,29 @@ void client_produce_together(struct client *c)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* One number per record; offsets must follow one another. */
-static void take_record(struct view *out, const struct record *r, const char *name, int partition)
+static void skip_to(struct view *out, int64_t offset)
 {
+    ASSERT(offset <= VIEW_MAX);
+    while (out->n < offset)
+        out->numbers[out->n++] = NUMBER_NONE;
+}
+
+/* One number per record; offsets must follow one another, but for what was compacted away. */
+static void take_record(struct view *out, const struct record *r, enum topic topic, int partition)
+{
+    const char *name = topic_names[topic];
+    struct record copy = *r;
+    struct record_header header;
+    struct bytes value = r->value.p || record_header_next(&copy, &header) != 1 ? r->value : header.value;
     int number = -1;
 
-    for (size_t i = 0; i < r->value.n && r->value.p[i] >= '0' && r->value.p[i] <= '9'; i++)
-        number = (i ? number * 10 : 0) + (r->value.p[i] - '0');
+    for (size_t i = 0; i < value.n && value.p[i] >= '0' && value.p[i] <= '9'; i++)
+        number = (i ? number * 10 : 0) + (value.p[i] - '0');
+    if (topic == TOPIC_KEYS) {
+        skip_to(out, r->offset);
+        if (ledger_is_tombstone(number) != !r->value.p || r->key.n != 4 || r->key.p[3] != '0' + ledger_key(number))
+            violation("%s-%d: record %d has another key, or another value", name, partition, number);
+    }
     if (r->offset != out->n)
         violation("%s-%d: offset %lld after %lld", name, partition, (long long)r->offset,
                   (long long)out->n - 1);
@@ -351,8 +389,9 @@ static void take_record(struct view *out, const struct record *r, const char *na
 }
 
 /* Whole batches from the offset that is wanted; a cut one at the end is left out. */
-static bool take_batches(struct view *out, struct bytes bytes, const char *name, int partition)
+static bool take_batches(struct view *out, struct bytes bytes, enum topic topic, int partition)
 {
+    const char *name = topic_names[topic];
     struct buf scratch;
     struct batch b;
     bool some = false;
@@ -369,7 +408,9 @@ static bool take_batches(struct view *out, struct bytes bytes, const char *name,
         else if (record_iter_init(&it, bytes.p, &b, 1 << 20, &scratch) == 0)
             while (record_iter_next(&it, &r) == 1)
                 if (r.offset >= out->n)
-                    take_record(out, &r, name, partition);
+                    take_record(out, &r, topic, partition);
+        if (topic == TOPIC_KEYS)
+            skip_to(out, batch_last_offset(&b) + 1);
         some = true;
         bytes.p += b.total_bytes;
         bytes.n -= b.total_bytes;
@@ -403,19 +444,45 @@ static const struct fetch_response_responses_partitions *fetch(struct client *c,
     return rsp && rsp->n_responses == 1 ? &rsp->responses[0].partitions[0] : NULL;
 }
 
+static bool read_start(struct client *c, enum topic topic, struct view *out)
+{
+    struct list_offsets_request rq;
+    struct list_offsets_request_topics t;
+    struct list_offsets_request_topics_partitions p;
+    const struct list_offsets_response *rsp;
+
+    list_offsets_request_init(&rq);
+    list_offsets_request_topics_init(&t);
+    list_offsets_request_topics_partitions_init(&p);
+    rq.replica_id = -1;
+    rq.topics = &t;
+    rq.n_topics = 1;
+    t.name = str_of(topic_names[topic]);
+    t.partitions = &p;
+    t.n_partitions = 1;
+    p.timestamp = -2; /* earliest */
+    rsp = call(c, API_LIST_OFFSETS, 7, &rq);
+    if (!rsp || fate_of(c, "ListOffsets", rsp->topics[0].partitions[0].error_code) != FATE_ACKED)
+        return false;
+    skip_to(out, rsp->topics[0].partitions[0].offset);
+    return true;
+}
+
 bool client_read(struct client *c, enum topic topic, int partition, struct view *out)
 {
     const char *name = topic_names[topic];
     int64_t high_watermark = 0;
 
     out->n = 0;
+    if (topic == TOPIC_OLD && !read_start(c, topic, out))
+        return false;
     do {
         const struct fetch_response_responses_partitions *row = fetch(c, topic, partition, out->n);
 
         if (!row || fate_of(c, "Fetch", row->error_code) != FATE_ACKED)
             return false;
         high_watermark = row->high_watermark;
-        if (!take_batches(out, (struct bytes){row->records.p, row->records.n_bytes}, name,
+        if (!take_batches(out, (struct bytes){row->records.p, row->records.n_bytes}, topic,
                           partition))
             break;
     } while (out->n < high_watermark);

@@ -10,6 +10,8 @@ enum topic {
     TOPIC_IDEM,      /* an idempotent producer's */
     TOPIC_LOOSE,     /* flush.messages is Kafka's own: a power cut may take what was acknowledged */
     TOPIC_GONE,      /* deleted on the way */
+    TOPIC_KEYS,      /* compacted */
+    TOPIC_OLD,       /* no larger than retention.bytes */
     TOPICS,
 };
 #define PARTITIONS_MAX 2
@@ -37,9 +39,10 @@ struct sent {
     int64_t base_offset; /* as answered; -1 */
     int32_t sequence;    /* of an idempotent producer; -1 */
 };
-#define SENT_MAX 96
+#define SENT_MAX 128
 #define VIEW_MAX 256
 /* The numbers of the records of a partition, by offset from 0. */
+#define NUMBER_NONE (-1) /* it was compacted away, or lies below the log start */
 struct view {
     int64_t n;
     int numbers[VIEW_MAX];
@@ -55,6 +58,11 @@ struct ledger {
     int64_t committed;       /* acknowledged; -1 none */
     int64_t committed_tried; /* the highest that was sent */
 };
+/* Of TOPIC_KEYS, by a record's number. */
+#define LEDGER_KEYS 3
+int ledger_key(int number);
+bool ledger_is_tombstone(int number);
+bool topic_loses(enum topic topic); /* by rules: compaction or retention */
 void ledger_init(struct ledger *l);
 struct sent *ledger_send(struct ledger *l, enum topic topic, int partition, int n, int acks);
 /* The idempotent batch that is to be sent (again) before any other; NULL. */

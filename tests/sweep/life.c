@@ -24,9 +24,10 @@ void life_init(struct life *l, struct vfs *v, struct clock *clock)
     static const char *const overrides[] = {
         "log.journal.bytes=49152",           "offsets.topic.num.partitions=1",
         "log.index.interval.bytes=100",      "log.flush.offset.checkpoint.interval.ms=20000",
-        "log.segment.delete.delay.ms=10000",
+        "log.segment.delete.delay.ms=10000", "log.cleaner.backoff.ms=5000",
+        "log.initial.task.delay.ms=5000",    "log.retention.check.interval.ms=10000",
         "metadata.log.max.record.bytes.between.snapshots=700",
-        "metadata.max.retention.bytes=0", NULL};
+        "metadata.max.retention.bytes=0",    NULL};
 
     *l = (struct life){.v = v, .clock = clock};
     box_init_on(&l->box, v, clock, overrides);
@@ -143,6 +144,16 @@ static void roll(struct life *l)
     client_commit(&l->client, 5);
 }
 
+/* Until there is something to compact, and to delete. */
+static void fill_keys(struct life *l)
+{
+    for (int i = 0; i < 5; i++) {
+        client_produce(&l->client, TOPIC_KEYS, 0, 4, -1);
+        client_produce(&l->client, TOPIC_OLD, 0, 4, -1);
+    }
+    client_read_all(&l->client);
+}
+
 static void remove_topic(struct life *l)
 {
     client_delete_topic(&l->client, TOPIC_GONE);
@@ -188,6 +199,7 @@ static const struct {
     {"repeating", produce_and_repeat},
     {"producing together", produce_together},
     {"rolling", roll},
+    {"filling what is compacted", fill_keys},
     {"time passing", let_time_pass},
     {"deleting a topic", remove_topic},
     {"time passing again", let_time_pass},

@@ -352,6 +352,60 @@ static void leftovers_of_a_cleaner_are_settled(void **state)
     assert_false(fixture_exists(fx, fixture_path(fx, 7, ".index")));
 }
 
+/* A power cut may take the new name of an index and leave that of its .log: the index is there under the one before. What is called an
+ * index beside a .log.swap is an old one; beside a .log.cleaned even a .swap is no index of what is there. */
+static void late_indexes_of_a_cleaner_are_taken(void **state)
+{
+    static const struct {
+        const char *log, *index;
+        bool taken;
+    } cases[] = {{".log.swap", ".index.cleaned", true}, {".log.swap", ".index.swap", true}, {"", ".index.swap", true},
+                 {".log.swap", ".index", false},        {".log.cleaned", ".index.swap", false}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fixture *fx = *state;
+        struct buf log, index;
+
+        fill(fx, "internal.segment.bytes=1000");
+        fixture_stop(fx);
+        fixture_read_file(fx, fixture_path(fx, 0, ".log"), &log);
+        fixture_read_file(fx, fixture_path(fx, 0, ".index"), &index);
+        assert_true(index.n > 0);
+        assert_int_equal(vfs_unlink(fx->env.vfs, fixture_path(fx, 0, ".index")), 0);
+        if (cases[i].log[0])
+            fixture_write_file(fx, fixture_path(fx, 0, cases[i].log), log.p, log.n);
+        fixture_write_file(fx, fixture_path(fx, 0, cases[i].index), index.p, index.n);
+        fixture_open(fx);
+        assert_int_equal(log_end_offset(fx->log), 20);
+        assert_int_equal(fixture_exists(fx, fixture_path(fx, 0, ".index")), cases[i].taken);
+        assert_false(fixture_exists(fx, fixture_path(fx, 0, ".index.swap")));
+        assert_false(fixture_exists(fx, fixture_path(fx, 0, ".index.cleaned")));
+        buf_release(&log);
+        buf_release(&index);
+        teardown(state);
+        setup(state);
+    }
+}
+
+/* Where the time index is missing and the other is not, the newest record is sought in the whole segment: what is behind the last
+ * entry of the other is not all of it. */
+static void a_missing_time_index_is_made_anew(void **state)
+{
+    struct fixture *fx = *state;
+    struct log_segment s;
+
+    fixture_topic(fx, (const char *[]){"internal.segment.bytes=1000", "index.interval.bytes=100", NULL});
+    fixture_open(fx);
+    for (int i = 0; i < 10; i++)
+        fixture_append(fx, (struct test_batch){.value_bytes = 200, .timestamp_ms = FIXTURE_START_MS - i});
+    fixture_stop(fx);
+    assert_int_equal(vfs_unlink(fx->env.vfs, fixture_path(fx, 0, ".timeindex")), 0);
+    fixture_open(fx);
+    assert_true(log_n_segments(fx->log) > 1);
+    assert_int_equal(log_segment_get(fx->log, 0, &s), 0);
+    assert_int_equal(s.timestamp_ms, FIXTURE_START_MS);
+}
+
 /* A directory of another topic id is refused. */
 static void another_topics_directory_is_refused(void **state)
 {
@@ -473,6 +527,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(clean_marker_does_not_hide_a_torn_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(epochs_come_back_from_the_batches, setup, teardown),
         cmocka_unit_test_setup_teardown(leftovers_of_a_cleaner_are_settled, setup, teardown),
+        cmocka_unit_test_setup_teardown(late_indexes_of_a_cleaner_are_taken, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_missing_time_index_is_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(another_topics_directory_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(recovery_is_idempotent, setup, teardown),
         cmocka_unit_test_setup_teardown(any_damage_leaves_a_valid_prefix, setup, teardown),
