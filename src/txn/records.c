@@ -69,7 +69,9 @@ static void put_value(const struct txn_proposal *p, struct statelog_proposal *to
         value.client_transaction_version = p->v.client_version;
     }
     gather(p, &all);
-    if (p->v.state != TXN_EMPTY) /* which has null */
+    if (p->v.state == TXN_EMPTY)
+        value.n_transaction_partitions = -1; /* null */
+    else
         put_partitions(&all, &value);
     wire_put_int16(w, version);
     transaction_log_value_encode(&value, w, version);
