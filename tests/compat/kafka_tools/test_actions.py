@@ -3,13 +3,13 @@ tables in actions/, in this order.
 """
 import pytest
 
-from kafka_tools.actions import cluster, configs, partitions, topics
+from kafka_tools.actions import cluster, configs, files, partitions, topics, transactions
 from support.brokers import Kafka
 from support.side_by_side import Side, check_action
 
 pytestmark = pytest.mark.barnabas  # Kafka is there anyway
 
-TABLES = (topics, configs, partitions, cluster)
+TABLES = (topics, configs, partitions, cluster, transactions, files)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,6 @@ def sides(kind, ports, tmp_path_factory):
         yield made
         for side in made:
             side.broker.check()
-            side.stop()
     finally:
         for side in made:
             side.kill()

@@ -13,7 +13,7 @@ from .wire import NONE, batch
 ID = r"[A-Za-z0-9_-]{22}"  # of a topic, a directory or a cluster
 URL_SAFE = str.maketrans("+/", "-_")
 MARK = "mark"  # a topic; its settings are the last that each side was told
-READING = ("--list", "--describe", "list", "describe", "find-hanging")
+READING = ("--list", "--describe", "list", "describe", "describe-producers", "find-hanging", "--files")
 CHATTER = ("SLF4J", "at ")  # Java's, of what is missing and where it was
 
 
@@ -75,6 +75,7 @@ class Side:
         self.broker = broker.start()
         self.admin = AdminClient({"bootstrap.servers": broker.address})
         self.marks = 0
+        self.kept = {}  # clients of steps
 
     def settle(self):
         """Waits until the broker knows all that was changed. Kafka's controller answers before the broker has heard of it, but tells it
@@ -101,10 +102,16 @@ class Side:
     def topic_id(self, topic):
         return str(self.admin.describe_topics(TopicCollection([topic]))[topic].result(30).topic_id).translate(URL_SAFE)
 
+    def files(self, pattern):
+        return ",".join(str(file) for file in sorted(self.broker.data.glob(pattern)) if file.stat().st_size > 0)
+
     def word(self, word, folder):
-        """A word with what only this side knows: $ADDRESS, $DATA, $ID(topic); and the file that it stands for."""
+        """A word with what only this side knows: $ADDRESS, $DATA, $ID(topic), $FILES(those in the data that are not empty); and the
+        file that it stands for.
+        """
         text = word.replace("$ADDRESS", self.broker.address).replace("$DATA", str(self.broker.data))
         text = re.sub(r"\$ID\((.*?)\)", lambda found: self.topic_id(found[1]), text)
+        text = re.sub(r"\$FILES\((.*?)\)", lambda found: self.files(found[1]), text)
         if not isinstance(word, File):
             return text
         file = folder / "file"
@@ -114,7 +121,7 @@ class Side:
     def run(self, tools, action, folder=None):
         """The Result of an action; whoever does not say where the broker is, is told."""
         tool, *words = action.words
-        at = [] if any("$ADDRESS" in word for word in words) else ["--bootstrap-server", self.broker.address]
+        at = [] if any("$ADDRESS" in word or word == "--files" for word in words) else ["--bootstrap-server", self.broker.address]
         result = tools.run(tool, *at, *[self.word(word, folder) for word in words], stdin=action.stdin)
         if not any(word in READING for word in words):
             self.settle()
