@@ -7,10 +7,15 @@
  */
 #include "rows.h"
 
-/* What was asked for, sorted out once: per topic either all partitions, or those with a mark. */
+/* What was asked for, sorted out once. */
+#define NOT_WANTED (-1) /* or it cannot be told where it is */
+struct place {
+    int dir;
+    uint64_t size_bytes; /* 0 while nothing was written to it */
+};
 struct wanted_topic {
     struct meta_topic *t;
-    bool *partitions; /* NULL: all */
+    struct place *places; /* of each partition */
 };
 struct description {
     struct request *rq;
@@ -18,55 +23,61 @@ struct description {
     int n_topics;
 };
 
+static struct place place_of(struct description *d, struct meta_topic *t, int32_t i)
+{
+    struct broker *b = d->rq->broker;
+    struct log *log;
+    int dir;
+
+    if (broker_log(b, t, i, false, &log) < 0)
+        return (struct place){.dir = NOT_WANTED};
+    if (log)
+        return (struct place){log_dir_index(log), log_size_bytes(log)};
+    dir = broker_dir_of(b, t->partitions[i].dir_id);
+    return (struct place){.dir = MAX(dir, 0)};
+}
+
+static struct wanted_topic *want(struct description *d, struct meta_topic *t)
+{
+    struct wanted_topic *w = &d->topics[d->n_topics++];
+
+    w->t = t;
+    w->places = arena_array(&d->rq->arena, (size_t)t->n_partitions, sizeof(*w->places));
+    return w;
+}
+
 static void want_all(struct description *d)
 {
     struct meta *m = d->rq->broker->meta;
     struct meta_topic **topics = meta_topics_sorted(m);
 
-    d->n_topics = meta_n_topics(m);
-    d->topics = arena_array(&d->rq->arena, (size_t)d->n_topics, sizeof(*d->topics));
-    for (int i = 0; i < d->n_topics; i++)
-        d->topics[i] = (struct wanted_topic){.t = topics[i]};
+    d->topics = arena_array(&d->rq->arena, (size_t)meta_n_topics(m), sizeof(*d->topics));
+    for (int i = 0; i < meta_n_topics(m); i++) {
+        struct wanted_topic *w = want(d, topics[i]);
+
+        for (int32_t p = 0; p < topics[i]->n_partitions; p++)
+            w->places[p] = place_of(d, topics[i], p);
+    }
 }
 
 /* Unknown topics and partitions are left out, as in Kafka. */
 static void want_some(struct description *d, const struct describe_log_dirs_request *body)
 {
-    struct arena *a = &d->rq->arena;
-
-    d->topics = arena_array(a, (size_t)body->n_topics, sizeof(*d->topics));
+    d->topics = arena_array(&d->rq->arena, (size_t)body->n_topics, sizeof(*d->topics));
     for (int32_t i = 0; i < body->n_topics; i++) {
         const struct describe_log_dirs_request_topics *asked = &body->topics[i];
         struct meta_topic *t = meta_topic(d->rq->broker->meta, asked->topic);
-        bool *marks;
+        struct wanted_topic *w;
 
         if (!t)
             continue;
-        marks = arena_array(a, (size_t)t->n_partitions, sizeof(*marks));
+        w = want(d, t);
+        for (int32_t p = 0; p < t->n_partitions; p++)
+            w->places[p].dir = NOT_WANTED;
         for (int32_t p = 0; p < asked->n_partitions; p++)
             if (asked->partitions[p] >= 0 && asked->partitions[p] < t->n_partitions)
-                marks[asked->partitions[p]] = true;
-        d->topics[d->n_topics++] = (struct wanted_topic){t, marks};
+                w->places[asked->partitions[p]] = place_of(d, t, asked->partitions[p]);
     }
-}
-
-/* Where the partition lies; *size is 0 while nothing was written to it. -1 when it cannot be told. */
-static int dir_of(struct description *d, struct meta_topic *t, int32_t i, uint64_t *size)
-{
-    struct broker *b = d->rq->broker;
-    struct log *log;
-
-    *size = 0;
-    if (broker_log(b, t, i, false, &log) < 0)
-        return -1;
-    if (log) {
-        *size = log_size_bytes(log);
-        return log_dir_index(log);
-    }
-    for (int dir = 0; dir < logm_n_dirs(b->logm); dir++)
-        if (uuid_eq(logm_dir_id(b->logm, dir), t->partitions[i].dir_id))
-            return dir;
-    return 0;
 }
 
 static void add_topic(struct description *d, const struct wanted_topic *w, int dir,
@@ -82,13 +93,12 @@ static void add_topic(struct description *d, const struct wanted_topic *w, int d
     for (int32_t i = 0; i < w->t->n_partitions; i++) {
         struct describe_log_dirs_response_results_topics_partitions *p =
             &topic->partitions[topic->n_partitions];
-        uint64_t size;
 
-        if ((w->partitions && !w->partitions[i]) || dir_of(d, w->t, i, &size) != dir)
+        if (w->places[i].dir != dir)
             continue;
         describe_log_dirs_response_results_topics_partitions_init(p);
         p->partition_index = i;
-        p->partition_size = (int64_t)size;
+        p->partition_size = (int64_t)w->places[i].size_bytes;
         topic->n_partitions++;
     }
     if (topic->n_partitions > 0)

@@ -1,20 +1,26 @@
-/* How fast the disks fill: a warning when one will be full within a day.
+/* How fast the disks fill: a warning when one will be full within a day at the present rate.
  *
  * Owner: struct cleaner (one struct growth for each log directory), core thread.
  *
- * Happy path: free space once a round -> the rate since the oldest sample that is kept (an hour, with the default interval) ->
- *             how long the rest will last.
- * Invariant:  nothing is said before there are three samples, and not more than once in an hour.
+ * Happy path: free space after a round, every five minutes at most -> what was used up in each third of the last hour -> the
+ *             smallest of these is the rate -> how long the rest will last.
+ * Invariant:  nothing is said before half an hour was seen. A burst is over in some third, so it is no rate. A state is said once:
+ *             again when only half the time is left that was said, or when more than two days were in sight meanwhile.
  * Failures:   space that cannot be asked for is not looked at.
  */
 #include "internal.h"
 
-#define GROWTH_SAMPLES_MIN 3
-#define GROWTH_DAY_S       (24 * 60 * 60)
-#define GROWTH_SAY_EVERY_MS (60 * 60 * 1000)
+#define NS_PER_S            1e9
+#define GROWTH_SAMPLE_MS    (5 * 60 * 1000)
+#define GROWTH_SEEN_MIN_S   (30 * 60)
+#define GROWTH_DAY_S        (24 * 60 * 60)
+#define GROWTH_OUT_OF_SIGHT INFINITY
+#define PARTS               3
 
-static void add_sample(struct growth *g, struct mono now, uint64_t free_bytes)
+static bool add_sample(struct growth *g, struct mono now, uint64_t free_bytes)
 {
+    if (g->n > 0 && now.ns < mono_after_ms(g->samples[g->n - 1].at, GROWTH_SAMPLE_MS).ns)
+        return false;
     if (g->n == GROWTH_SAMPLES) {
         g->n--;
         memmove(&g->samples[0], &g->samples[1], (size_t)g->n * sizeof(g->samples[0]));
@@ -22,29 +28,50 @@ static void add_sample(struct growth *g, struct mono now, uint64_t free_bytes)
     g->samples[g->n].at = now;
     g->samples[g->n].free_bytes = free_bytes;
     g->n++;
+    return true;
 }
 
-/* Seconds until it is full; -1: not in sight. */
-static double seconds_left(const struct growth *g)
+static double seconds_between(const struct growth *g, int from, int to)
 {
-    const uint64_t was = g->samples[0].free_bytes, is = g->samples[g->n - 1].free_bytes;
-    double seconds = (double)(g->samples[g->n - 1].at.ns - g->samples[0].at.ns) / 1e9;
-
-    if (g->n < GROWTH_SAMPLES_MIN || is >= was || seconds <= 0)
-        return -1;
-    return (double)is * seconds / (double)(was - is);
+    ASSERT(from < to);
+    return (double)(g->samples[to].at.ns - g->samples[from].at.ns) / NS_PER_S;
 }
 
-static void warn(struct growth *g, const char *path, double left_s)
+/* Bytes a second that were used up between two samples; below 0: more was freed. */
+static double rate_between(const struct growth *g, int from, int to)
+{
+    double used = (double)g->samples[from].free_bytes - (double)g->samples[to].free_bytes;
+
+    return used / seconds_between(g, from, to);
+}
+
+static double present_rate(const struct growth *g)
 {
     const int last = g->n - 1;
-    double seconds = (double)(g->samples[last].at.ns - g->samples[0].at.ns) / 1e9;
-    double bytes = (double)(g->samples[0].free_bytes - g->samples[last].free_bytes);
+    double least;
 
+    if (g->n <= PARTS || seconds_between(g, 0, last) < GROWTH_SEEN_MIN_S)
+        return 0;
+    least = rate_between(g, 0, last / PARTS);
+    for (int i = 1; i < PARTS; i++) {
+        double rate = rate_between(g, last * i / PARTS, last * (i + 1) / PARTS);
+
+        least = MIN(least, rate);
+    }
+    return least;
+}
+
+static void say(struct growth *g, const char *path, uint64_t free_bytes, double rate, double left_s)
+{
+    if (left_s > 2 * GROWTH_DAY_S)
+        g->said_left_s = 0;
+    if (left_s > GROWTH_DAY_S || (g->said_left_s > 0 && left_s > g->said_left_s / 2))
+        return;
     MARK(growth_warned);
-    diag_warn("log directory %s: %.1f GB are free, and %.1f MB a second are used up: full in about %.1f hours; topics that grow "
+    g->said_left_s = left_s;
+    diag_warn("log directory %s: %.1f GB are free, and %.2f MB a second are used up: full in about %.1f hours; topics that grow "
               "need a smaller retention.ms or retention.bytes",
-              path, (double)g->samples[last].free_bytes / 1e9, bytes / seconds / 1e6, left_s / 3600);
+              path, (double)free_bytes / 1e9, rate / 1e6, left_s / 3600);
 }
 
 static void look_at(struct cleaner *c, int dir, struct mono now)
@@ -52,19 +79,13 @@ static void look_at(struct cleaner *c, int dir, struct mono now)
     struct growth *g = &c->growth[dir];
     const char *path = logm_dir_path(c->options.logm, dir);
     struct vfs_space space;
-    double left_s;
+    double rate;
 
-    if (logm_dir_offline(c->options.logm, dir) || vfs_space(c->env->vfs, path, &space) < 0)
+    if (logm_dir_offline(c->options.logm, dir) || vfs_space(c->env->vfs, path, &space) < 0 ||
+        !add_sample(g, now, space.free_bytes))
         return;
-    add_sample(g, now, space.free_bytes);
-    left_s = seconds_left(g);
-    if (left_s < 0 || left_s > GROWTH_DAY_S)
-        return;
-    if (g->said && mono_after_ms(g->said_at, GROWTH_SAY_EVERY_MS).ns > now.ns)
-        return;
-    g->said = true;
-    g->said_at = now;
-    warn(g, path, left_s);
+    rate = present_rate(g);
+    say(g, path, space.free_bytes, rate, rate > 0 ? (double)space.free_bytes / rate : GROWTH_OUT_OF_SIGHT);
 }
 
 void growth_look(struct cleaner *c)

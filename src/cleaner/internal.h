@@ -5,16 +5,17 @@
 #include "cleaner.h"
 #include "pass.h"
 
-/* Free space of one log directory, looked at once a round: growth.c */
-#define GROWTH_SAMPLES 12
+#include <math.h>
+
+/* Free space of one log directory: growth.c */
+#define GROWTH_SAMPLES 13 /* an hour, with the default interval of the rounds */
 struct growth {
     struct {
         struct mono at;
         uint64_t free_bytes;
     } samples[GROWTH_SAMPLES]; /* oldest first */
     int n;
-    struct mono said_at; /* with said */
-    bool said;
+    double said_left_s; /* in the last warning; 0: there is none that still holds */
 };
 
 /* ---- compaction ----------------------------------------------------------------------------- */
