@@ -160,6 +160,11 @@ int meta_create_partitions(struct meta *m, struct meta_topic *t, const struct me
                            struct errmsg *why);
 /* Whether these can be one partition's replicas, on a cluster of this node alone: a kafka_error. */
 int16_t meta_check_replicas(const struct meta *m, const struct meta_assignment *a, struct errmsg *why);
+/* The partition lies in this one of options.dir_ids from now on (ReplicationControlManager.handleAssignReplicasToDirs); its log, if
+ * it has one, is the caller's. */
+int meta_assign_dir(struct meta *m, struct meta_topic *t, int32_t partition, int dir);
+/* When this partition is made, it shall lie in this one of options.dir_ids. Remembered until then, or the stop of the process. */
+void meta_prefer_dir(struct meta *m, struct str topic, int32_t partition, int dir);
 /* FeatureUpdate.UpgradeType */
 enum meta_feature_upgrade { META_FEATURE_UPGRADE = 1, META_FEATURE_SAFE_DOWNGRADE = 2, META_FEATURE_UNSAFE_DOWNGRADE = 3 };
 struct meta_feature_update {

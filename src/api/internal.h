@@ -116,6 +116,8 @@ void api_incremental_alter_configs_handle(struct request *rq);
 void api_list_config_resources_handle(struct request *rq);
 /* log_dirs.c */
 void api_describe_log_dirs_handle(struct request *rq);
+/* alter_log_dirs.c */
+void api_alter_replica_log_dirs_handle(struct request *rq);
 /* leaders.c */
 void api_elect_leaders_handle(struct request *rq);
 void api_alter_partition_reassignments_handle(struct request *rq);

@@ -36,6 +36,7 @@ const struct api_handler api_handlers[] = {
     {28, 0, 6, 0, api_txn_offset_commit_handle},
     {32, 0, 4, 0, api_describe_configs_handle},
     {33, 0, 2, 0, api_alter_configs_handle},
+    {34, 0, 2, 0, api_alter_replica_log_dirs_handle},
     {35, 0, 5, 0, api_describe_log_dirs_handle},
     {37, 0, 3, 0, api_create_partitions_handle},
     {42, 0, 3, 0, api_delete_groups_handle},

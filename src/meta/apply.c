@@ -103,6 +103,7 @@ static void apply_partition(struct meta *m, const void *record, int64_t offset)
     p->partition_epoch = r->partition_epoch;
     p->dir_id = dir_of(m, r->replicas, r->n_replicas, r->directories, r->n_directories);
     count_dir(m, p->dir_id, 1);
+    meta_preference_used(m, str_of(t->name), r->partition_id);
     meta_topic_changed(m, t, CHANGE_PARTITIONS);
 }
 

@@ -72,7 +72,7 @@ int meta_create_partitions(struct meta *m, struct meta_topic *t,
         more->validate_only)
         return 0;
     statelog_proposal_init(&p);
-    meta_proposal_put_partitions(m, &p, t->id, t->n_partitions, more->count);
+    meta_proposal_put_partitions(m, &p, str_of(t->name), t->id, t->n_partitions, more->count);
     rc = meta_propose(m, &p);
     statelog_proposal_release(&p);
     ASSERT(IMPLIES(rc == 0, t->n_partitions == more->count));

@@ -212,7 +212,7 @@ static int least(const int64_t *counts, int n)
 }
 
 void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal *p,
-                                  struct uuid topic_id, int32_t from, int32_t to)
+                                  struct str topic, struct uuid topic_id, int32_t from, int32_t to)
 {
     int64_t *counts = xmemdup(m->dir_partitions, (size_t)m->n_dir_ids * sizeof(*counts));
     int32_t node = m->node_id;
@@ -221,7 +221,8 @@ void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal
     for (int i = 0; i < m->n_dir_ids; i++)
         counts[i] = m->dir_offline[i] ? INT64_MAX : counts[i];
     for (int32_t i = from; i < to; i++) {
-        int dir = least(counts, m->n_dir_ids);
+        int preferred = meta_preferred_dir(m, topic, i);
+        int dir = preferred >= 0 ? preferred : least(counts, m->n_dir_ids);
 
         counts[dir] += counts[dir] < INT64_MAX;
         partition_record_init(&r);
@@ -280,7 +281,7 @@ static int create(struct meta *m, const struct meta_new_topic *t, struct meta_to
     statelog_proposal_init(&p);
     meta_proposal_put(&p, RECORD_TOPIC, 0, &r);
     put_configs(t, &p);
-    meta_proposal_put_partitions(m, &p, r.topic_id, 0, meta_new_topic_partitions(m, t));
+    meta_proposal_put_partitions(m, &p, t->name, r.topic_id, 0, meta_new_topic_partitions(m, t));
     rc = meta_propose(m, &p);
     statelog_proposal_release(&p);
     if (rc == 0 && out)

@@ -93,6 +93,7 @@ struct meta {
     bool registered;
     int64_t producer_id_next;
     struct meta_kept *kept;
+    struct meta_preferred *preferred; /* directories.c */
 
     /* take_snapshot.c */
     char *dir_path; /* NULL: none are written */
@@ -185,6 +186,11 @@ const char *meta_trim_newest(const struct meta *m); /* NULL: there is none */
 void meta_trim_add(struct meta *m, const char *name, uint64_t bytes); /* is on the disk now, and is the newest */
 void meta_trim(struct meta *m);
 
+/* ---- directories.c */
+int meta_preferred_dir(const struct meta *m, struct str topic, int32_t partition); /* -1: none that is online */
+void meta_preference_used(struct meta *m, struct str topic, int32_t partition);
+void meta_preferred_release(struct meta *m);
+
 /* ---- propose.c */
 /* Adds a record: `record` is the struct of that type. */
 void meta_proposal_put(struct statelog_proposal *p, enum meta_record_type type, int16_t version,
@@ -192,9 +198,9 @@ void meta_proposal_put(struct statelog_proposal *p, enum meta_record_type type, 
 /* create.c: whether one partition's replicas are this node alone. */
 bool meta_check_assignment(const struct meta *m, const struct meta_assignment *a,
                            struct meta_refusal *r);
-/* create.c: PartitionRecords for from..to-1, each in the directory with the fewest partitions. */
+/* create.c: PartitionRecords for from..to-1, each in the directory that was named for it, or in the one with the fewest partitions. */
 void meta_proposal_put_partitions(const struct meta *m, struct statelog_proposal *p,
-                                  struct uuid topic_id, int32_t from, int32_t to);
+                                  struct str topic, struct uuid topic_id, int32_t from, int32_t to);
 /* One atomic change: one batch, or a KRaft transaction over several. Applied and told when it
  * returns 0. */
 int meta_propose(struct meta *m, struct statelog_proposal *p);

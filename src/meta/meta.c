@@ -48,6 +48,7 @@ void meta_close(struct meta *m)
     meta_snapshots_release(m);
     statelog_close(m->log);
     meta_kept_release(m);
+    meta_preferred_release(m);
     free_topics(m);
     free_resources(m);
     meta_drop_held(m);
