@@ -51,6 +51,12 @@ enum plant {
     PLANT_reuse_producer_id,         /* a block of producer ids is used and not persisted */
     PLANT_snapshot_unsynced,         /* the metadata log is trimmed when a snapshot is written, but not yet on the disk */
     PLANT_give_before_release,       /* a consumer group gives a partition that its old owner has not let go of */
+    PLANT_markers_before_prepare,    /* markers are written before the Prepare record is durable */
+    PLANT_forget_marker,             /* one partition's, of a transaction that the coordinator ends by itself or after a start */
+    PLANT_skip_fence,                /* the epoch of a producer of transactions is not looked at when it writes */
+    PLANT_stable_before_marker,      /* the stable offset does not wait until the marker is durable */
+    PLANT_early_offsets,             /* offsets of a transaction are seen before it ends */
+    PLANT_leave_hanging,             /* transactions that the coordinator has lost are left open */
 };
 #ifndef BARNABAS_PLANT
 #define BARNABAS_PLANT none

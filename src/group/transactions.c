@@ -46,6 +46,19 @@ static void txn_free(struct group_shard *s, struct pending_txn *t)
     free(t);
 }
 
+/* Of two commits of one partition the later record counts, whatever the order of the markers. */
+static void commit_one(struct group_shard *s, const struct pending_offset *o)
+{
+    struct group *g = group_find(s, o->group);
+    const struct offset_entry *there = g ? offsets_find(g, o->topic, o->entry.partition) : NULL;
+
+    if (o->removed || (there && there->at > o->entry.at))
+        return;
+    if (!g)
+        g = group_add(s, o->group);
+    offsets_put(g, o->topic, &o->entry, o->metadata);
+}
+
 void txn_put(struct group_shard *s, int64_t producer_id, struct str group, struct str topic,
              const struct offset_entry *e, struct str metadata)
 {
@@ -59,19 +72,8 @@ void txn_put(struct group_shard *s, int64_t producer_id, struct str group, struc
                                                  .topic = text_copy(topic),
                                                  .metadata = text_copy(metadata),
                                                  .entry = *e};
-}
-
-/* Of two commits of one partition the later record counts, whatever the order of the markers. */
-static void commit_one(struct group_shard *s, const struct pending_offset *o)
-{
-    struct group *g = group_find(s, o->group);
-    const struct offset_entry *there = g ? offsets_find(g, o->topic, o->entry.partition) : NULL;
-
-    if (o->removed || (there && there->at > o->entry.at))
-        return;
-    if (!g)
-        g = group_add(s, o->group);
-    offsets_put(g, o->topic, &o->entry, o->metadata);
+    if (PLANTED(early_offsets))
+        commit_one(s, &t->offsets[t->n - 1]);
 }
 
 void txn_end(struct group_shard *s, int64_t producer_id, bool committed)

@@ -101,7 +101,8 @@ static void forget_ended(struct log *l)
 {
     uint32_t n = 0;
 
-    while (n < l->n_ended && l->ended[n].txn.last_offset < l->high_watermark)
+    while (n < l->n_ended &&
+           (l->ended[n].txn.last_offset < l->high_watermark || PLANTED(stable_before_marker)))
         n++;
     if (n == 0)
         return;

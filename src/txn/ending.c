@@ -212,5 +212,11 @@ void ending_start(struct transaction *t, struct txn_call *call)
     ASSERT(t->shard->log);
     t->ending = ending_new(t);
     t->ending->call = call;
+    if (PLANTED(markers_before_prepare)) {
+        write_markers(t->ending);
+        return;
+    }
+    if (PLANTED(forget_marker) && !call && t->n_partitions > 0)
+        t->ending->parts[0].is_written = true;
     statelog_after(t->shard->log, &t->ending->prepared, prepared);
 }

@@ -15,7 +15,7 @@ static int16_t producer_check(const struct transaction *t, const struct txn_prod
 {
     if (!t || t->v.producer_id != p->producer_id)
         return KE_INVALID_PRODUCER_ID_MAPPING;
-    if (t->v.producer_epoch != p->producer_epoch)
+    if (t->v.producer_epoch != p->producer_epoch && !PLANTED(skip_fence))
         return KE_PRODUCER_FENCED;
     if (t->v.state == TXN_PREPARE_COMMIT || t->v.state == TXN_PREPARE_ABORT)
         return KE_CONCURRENT_TRANSACTIONS;

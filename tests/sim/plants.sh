@@ -9,7 +9,8 @@ seeds_max=50
 plants=("$@")
 if [ ${#plants[@]} -eq 0 ]; then
     plants=(skip_dir_sync ack_before_flush skip_crc serve_after_failed_flush reuse_producer_id give_before_release
-            lose_keys drop_tombstones_early swap_unsynced snapshot_unsynced)
+            lose_keys drop_tombstones_early swap_unsynced snapshot_unsynced markers_before_prepare forget_marker
+            skip_fence stable_before_marker early_offsets leave_hanging)
 fi
 cmake --preset sim >/dev/null
 cmake --build --preset sim --target sim >/dev/null

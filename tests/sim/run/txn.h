@@ -24,6 +24,8 @@ struct txn {
     bool offset_acked;           /* its number was taken as an offset of its group */
     enum txn_end end;            /* as far as anybody knows */
     int seen_end[TXN_PARTS_MAX]; /* the scan that has seen its marker there */
+    int64_t shown
+        [TXN_PARTS_MAX]; /* the high watermark when a record of it was first below the last stable offset; 0: never */
 };
 struct txn_record {
     int64_t txn;
@@ -84,8 +86,8 @@ void txn_found(struct txn_part *p, int64_t offset, int64_t record);
 /* How a transaction ended, and who says so. */
 void txn_ended(struct txns *all, int64_t txn, enum txn_end end, const char *who);
 void txn_told(struct txns *all, int64_t txn, enum txn_end end);
-/* A last stable offset came, asked for when `known` was the highest. */
-void txn_stable(struct txn_part *p, int64_t known, int64_t stable);
+/* A last stable offset came with a high watermark, asked for when `known` was the highest. */
+void txn_stable(struct txn_part *p, int64_t known, int64_t stable, int64_t high_watermark);
 /* The group's offset was asked for when told and seen were what they are here; this came. */
 void txn_offset_fetched(struct txns *all, int id, int64_t told, int64_t seen, int64_t got);
 /* After a power cut: what a part that is not durable held is not sure. */

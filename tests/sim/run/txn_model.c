@@ -90,11 +90,29 @@ void txn_part_weakens(struct txn_part *p)
     p->weak = true;
 }
 
-void txn_stable(struct txn_part *p, int64_t known, int64_t stable)
+/* What lies below the last stable offset has ended: its marker is below that high watermark. */
+static void note_shown(struct txn_part *p, int64_t stable, int64_t high_watermark)
 {
-    if (stable < known && !p->weak)
+    for (int64_t i = 0; i < MIN(stable, p->n); i++) {
+        int64_t *shown;
+
+        if (p->slots[i] < 0)
+            continue;
+        shown = &p->all->txns[p->all->records[p->slots[i]].txn].shown[p->number];
+        if (*shown == 0)
+            *shown = high_watermark;
+    }
+}
+
+void txn_stable(struct txn_part *p, int64_t known, int64_t stable, int64_t high_watermark)
+{
+    if (p->weak)
+        return;
+    if (stable < known)
         world_wrong(p->all->w, "%s: the last stable offset is %lld, it was %lld", p->name,
                     (long long)stable, (long long)known);
+    if (stable > p->stable)
+        note_shown(p, stable, high_watermark);
     p->stable = MAX(p->stable, stable);
 }
 

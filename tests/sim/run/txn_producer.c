@@ -447,6 +447,8 @@ static void produced(struct call *c, const void *reply)
             else if (worst == GOOD || worst == AGAIN)
                 worst = v;
         }
+    if (!rsp && world_chance(p->a.w, 600)) /* what takes the broker takes the producer, too */
+        forget(p);
     if (!rsp || dealt_with(p, worst))
         return;
     p->op = OP_NONE;
@@ -539,6 +541,8 @@ static void ended(struct call *c, const void *reply)
     struct producer *p = c->arg;
 
     step_later(p, p->a.w->options.think_ms);
+    if (!rsp && world_chance(p->a.w, 300))
+        forget(p);
     if (!rsp || dealt_with(p, judge(p, p->commit ? "commit" : "abort", rsp->error_code)))
         return;
     if (p->commit)

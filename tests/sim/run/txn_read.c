@@ -46,14 +46,22 @@ static void open_record(struct txn_scan *s, int64_t producer_id, int64_t txn)
     s->open[s->n_open++].txn = txn;
 }
 
-static void open_marker(struct txn_scan *s, int64_t producer_id, bool committed)
+static void open_marker(struct txn_scan *s, int64_t producer_id, int64_t offset, bool committed)
 {
     struct txn_part *p = s->p;
     int i = open_find(s, producer_id);
+    const struct txn *t;
 
     if (i < 0 || p->weak)
         return;
     txn_ended(p->all, s->open[i].txn, committed ? TXN_END_COMMITTED : TXN_END_ABORTED, p->name);
+    t = &p->all->txns[s->open[i].txn];
+    if (t->shown[p->number] > 0 && offset >= t->shown[p->number])
+        world_wrong(p->all->w,
+                    "%s: transaction %lld was stable when the high watermark was %lld, and its "
+                    "marker is at %lld",
+                    p->name, (long long)t->number, (long long)t->shown[p->number],
+                    (long long)offset);
     p->all->txns[s->open[i].txn].seen_end[p->number] = s->number;
     s->open[i] = s->open[--s->n_open];
 }
@@ -139,7 +147,7 @@ static void take_marker(struct txn_scan *s, const struct batch *b, const struct 
     if (s->committed && type == CONTROL_ABORT)
         end_of(d, b, over);
     if (!s->committed)
-        open_marker(s, b->producer_id, type == CONTROL_COMMIT);
+        open_marker(s, b->producer_id, r->offset, type == CONTROL_COMMIT);
 }
 
 static void take_batch(struct txn_scan *s, const uint8_t *bytes, const struct batch *b,

@@ -97,7 +97,7 @@ static void take_row(struct reader *r, struct txn_part *p,
     case KE_NONE:
         txn_scan_begin(&scan, p, true, r->positions[p->number]);
         txn_scan_row(&scan, row);
-        txn_stable(p, r->known[p->number], row->last_stable_offset);
+        txn_stable(p, r->known[p->number], row->last_stable_offset, row->high_watermark);
         r->positions[p->number] = scan.at;
         break;
     case KE_OFFSET_OUT_OF_RANGE:

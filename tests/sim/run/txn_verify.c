@@ -55,7 +55,7 @@ static int64_t scan(struct txn_part *p, bool committed, int64_t *high_watermark)
         before = s.at;
         row = fetch(p, committed, s.at, &arena);
         txn_scan_row(&s, row);
-        txn_stable(p, known, row->last_stable_offset);
+        txn_stable(p, known, row->last_stable_offset, row->high_watermark);
         *high_watermark = row->high_watermark;
         bound = committed ? row->last_stable_offset : row->high_watermark;
         arena_release(&arena);
