@@ -186,6 +186,8 @@ void config_set_dynamic(struct config *c, const struct config_pair *pairs, int n
 /* Whether config_set_dynamic would take them all: E_INVALID with Kafka's words. `per_broker`: they are one broker's, not the cluster's
  * (DynamicBrokerConfig.validate). */
 int config_check_dynamic(const struct config *c, const struct config_pair *pairs, int n, bool per_broker, struct errmsg *msg);
+/* How many connections this address may have: max.connections.per.ip, or its exception. `address` as inet_ntop shows it. */
+int64_t config_connections_per_ip(const struct config *c, const char *address);
 const struct config_given *config_given_find(const struct config *c, struct str name); /* the last one given; NULL */
 /* The current value of a setting, by table row. Caller frees; NULL for null. */
 char *config_text(const struct config *c, const struct config_setting *st);

@@ -22,12 +22,18 @@ struct net_peer {
     char peer_host[64], local_host[64]; /* numeric; local_host is "localhost" for a loopback address */
     int peer_port, local_port;
 };
+/* Of connections: max.connections, max.connections.per.ip, max.connection.creation.rate. */
+struct net_limits {
+    uint32_t conns_max, conns_per_ip_max, conns_per_second_max;
+};
 struct net_upcalls {
     /* Returns the up side's own pointer for the connection. NULL refuses it. */
     void *(*opened)(void *arg, struct net_conn *c, const struct net_peer *peer);
     /* A whole frame, without its length. Number: 0, 1, 2 ... of this connection. */
     void (*frame)(void *conn, uint64_t frame, struct chunk *chunk, uint8_t *body, size_t n);
     void (*closed)(void *conn); /* no reply is of use any more; net_conn is gone after it */
+    /* What holds for one who connects from this address now; *l is options.limits. NULL: that. */
+    void (*limits)(void *arg, const char *host, struct net_limits *l);
     void (*turn)(void *arg);    /* once per turn, after all reads */
     bool (*deadline)(void *arg, struct mono *at); /* when to turn again at the latest */
     void *arg;
@@ -48,7 +54,7 @@ struct net_options {
     int64_t partial_frame_ms_max;  /* a frame that stays incomplete so long closes its connection */
     int64_t send_stall_ms_max;     /* a peer that takes nothing for so long is dropped */
     uint32_t in_work_max;          /* frames of one connection in work together */
-    uint32_t conns_max, conns_per_ip_max; /* max.connections, max.connections.per.ip */
+    struct net_limits limits;      /* while up.limits says nothing else */
     int backlog;
     int send_buffer_bytes, receive_buffer_bytes; /* -1: the system's */
 };

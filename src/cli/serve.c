@@ -204,8 +204,7 @@ static int open_net(struct server *s, struct errmsg *msg)
         .partial_frame_ms_max = PARTIAL_FRAME_MS,
         .send_stall_ms_max = SEND_STALL_MS,
         .in_work_max = IN_WORK_MAX,
-        .conns_max = clamp_u32(c->max_connections),
-        .conns_per_ip_max = clamp_u32(c->max_connections_per_ip),
+        .limits = {INT32_MAX, INT32_MAX, INT32_MAX}, /* wire_up.c knows what holds */
         .backlog = backlog(c),
         .send_buffer_bytes =
             buffer_bytes(c, "socket.send.buffer.bytes", c->socket_send_buffer_bytes),

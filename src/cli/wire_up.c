@@ -47,6 +47,21 @@ static void closed(void *conn)
     api_closed(conn);
 }
 
+static uint32_t count(int64_t v)
+{
+    return (uint32_t)MIN(MAX(v, 0), INT32_MAX);
+}
+
+/* From the settings as they are now: they may change while the broker runs. */
+static void limits(void *arg, const char *host, struct net_limits *l)
+{
+    const struct config *c = CHECKED_CAST(arg, struct server, SERVER_MAGIC)->config;
+
+    l->conns_max = count(c->max_connections);
+    l->conns_per_ip_max = count(config_connections_per_ip(c, host));
+    l->conns_per_second_max = count(c->max_connection_creation_rate);
+}
+
 static void turn(void *arg)
 {
     server_turn(CHECKED_CAST(arg, struct server, SERVER_MAGIC));
@@ -62,6 +77,7 @@ struct net_upcalls wire_up(struct server *s)
     return (struct net_upcalls){.opened = opened,
                                 .frame = frame,
                                 .closed = closed,
+                                .limits = limits,
                                 .turn = turn,
                                 .deadline = deadline,
                                 .arg = s};

@@ -9,6 +9,8 @@
 int finish_values(struct config *c, struct errmsg *msg);
 /* The same, of what may change while running, as often as it changes. */
 int finish_changed(struct config *c, struct errmsg *msg);
+/* Every exception of max.connections.per.ip is one: E_INVALID. Warns of names. */
+int config_check_ip_limits(const struct config *c, struct errmsg *msg);
 /* Reports every given name that is accepted, removed or unknown. E_INVALID for an unknown one when
  * strict. */
 int finish_names(const struct config *c, bool strict, struct errmsg *msg);

@@ -137,28 +137,6 @@ static int check_roles(const struct config *c, struct errmsg *msg)
                    "process.roles must contain broker, because this process is one");
 }
 
-/* "host:count", the last colon parts them. */
-static int check_ip_overrides(const struct config *c, struct errmsg *msg)
-{
-    struct str rest = str_of(c->max_connections_per_ip_overrides), item;
-    int64_t count;
-
-    while (text_next(&rest, ',', &item)) {
-        const char *colon = item.n > 0 ? memrchr(item.p, ':', item.n) : NULL;
-
-        if (item.n == 0)
-            continue;
-        if (colon != NULL && colon != item.p &&
-            number_parse_long(text_trim(text_from(item, (size_t)(colon - item.p) + 1)), 0,
-                              INT32_MAX, &count))
-            continue;
-        errmsg_set(msg, "max.connections.per.ip.overrides: %s is not valid; valid is host:count",
-                   diag_escape(item));
-        return E_INVALID;
-    }
-    return 0;
-}
-
 /* Pairs of which the first may not be larger, or must be smaller, than the second. */
 #define FIELD(f) offsetof(struct config, f)
 #define RANGE_OF(group, what)                                                                      \
@@ -231,7 +209,7 @@ int finish_changed(struct config *c, struct errmsg *msg)
     if (rc == 0)
         rc = check_sizes(c, msg);
     if (rc == 0)
-        rc = check_ip_overrides(c, msg);
+        rc = config_check_ip_limits(c, msg);
     if (rc == 0)
         rc = check_orders(c, msg);
     return rc;

@@ -2,8 +2,7 @@
  *
  * Owner: struct net, core thread.
  *
- * Invariant:  an entry of by_ip has at least one connection. The table is kept only where there is
- *             a limit to check; without one ip_count_add answers 0.
+ * Invariant:  an entry of by_ip has at least one connection.
  */
 #include "net_impl.h"
 
@@ -59,17 +58,10 @@ void ip_text(const struct ip *ip, char *out, size_t n)
     ASSERT(inet_ntop(v4 ? AF_INET : AF_INET6, ip->bytes + (v4 ? 12 : 0), out, (socklen_t)n));
 }
 
-static bool counts(const struct net *n)
-{
-    return n->options.conns_per_ip_max < INT32_MAX;
-}
-
 uint32_t ip_count_add(struct net *n, const struct ip *ip)
 {
     struct ip_count *e;
 
-    if (!counts(n))
-        return 0;
     HASH_FIND(hh, n->by_ip, ip, sizeof(*ip), e);
     if (!e) {
         e = xcalloc(1, sizeof(*e));
@@ -83,8 +75,6 @@ void ip_count_remove(struct net *n, const struct ip *ip)
 {
     struct ip_count *e;
 
-    if (!counts(n))
-        return;
     HASH_FIND(hh, n->by_ip, ip, sizeof(*ip), e);
     ASSERT(e);
     ASSERT(e->n_conns > 0);

@@ -229,13 +229,12 @@ static void tune(int fd)
         setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
 }
 
-static void describe(int fd, const struct ip *ip, struct net_peer *peer)
+static void describe(int fd, struct net_peer *peer)
 {
     struct sockaddr_storage sa = {.ss_family = AF_INET};
     socklen_t n = sizeof(sa);
     struct ip local;
 
-    ip_text(ip, peer->peer_host, sizeof(peer->peer_host));
     getsockname(fd, (struct sockaddr *)&sa, &n); /* can not fail on a socket of ours */
     local = ip_of(&sa);
     if (ip_is_loopback(&local))
@@ -245,24 +244,53 @@ static void describe(int fd, const struct ip *ip, struct net_peer *peer)
     peer->local_port = port_of(&sa);
 }
 
+/* ---- so many in a second: who comes then waits in the backlog (ConnectionQuotas.waitForConnectionSlot) */
+
+#define SECOND_NS 1000000000
+
+static void listen_pause(struct net *n, int64_t until_ns)
+{
+    LIST_FOREACH(it, &n->sockets)
+    {
+        uv_poll_stop(&CONTAINER_OF(it, struct socket_listener, link)->poll);
+    }
+    timer_set(&n->timers, &n->accept_again, (struct mono){until_ns});
+}
+
+void listen_again(struct timer *t)
+{
+    listen_start(CONTAINER_OF(t, struct net, accept_again));
+}
+
+static void count_in_second(struct net *n, uint32_t max)
+{
+    int64_t now_ns = clock_mono(n->env->clock).ns;
+
+    if (now_ns >= n->second_ns + SECOND_NS) {
+        n->second_ns = now_ns;
+        n->n_accepted = 0;
+    }
+    if (++n->n_accepted >= MAX(max, 1))
+        listen_pause(n, n->second_ns + SECOND_NS);
+}
+
 /* Over a limit? Then the connection was counted nowhere. */
-static bool refused(struct net *n, const struct ip *ip)
+static bool refused(struct net *n, const struct ip *ip, const struct net_limits *limits,
+                    const char *host)
 {
     const char *limit = "max.connections.per.ip";
-    uint32_t max = n->options.conns_per_ip_max;
-    char host[INET6_ADDRSTRLEN];
+    uint32_t max = limits->conns_per_ip_max;
 
     if (ip_count_add(n, ip) > max) {
         ip_count_remove(n, ip);
-    } else if (n->n_conns >= n->options.conns_max) {
+    } else if (n->n_conns >= limits->conns_max) {
         limit = "the limit of connections";
-        max = n->options.conns_max;
+        max = limits->conns_max;
         ip_count_remove(n, ip);
     } else {
         return false;
     }
     MARK(net_conn_refused);
-    ip_text(ip, host, sizeof(host));
     if (net_quiet_passes(n, &n->quiet_limit))
         diag_warn(
             "connection from %s refused: %s (%u) is reached (%u more since the last such line)",
@@ -275,16 +303,22 @@ static void welcome(struct socket_listener *s, int fd, const struct sockaddr_sto
 {
     struct net *n = s->net;
     struct net_peer peer = {.listener = s->listener, .peer_port = port_of(sa)};
+    struct net_limits limits = n->options.limits;
     struct ip ip = ip_of(sa);
     struct net_conn *c;
     void *up;
 
-    if (refused(n, &ip)) {
+    ip_text(&ip, peer.peer_host, sizeof(peer.peer_host));
+    if (n->options.up.limits)
+        n->options.up.limits(n->options.up.arg, peer.peer_host, &limits);
+    limits.conns_max = MIN(limits.conns_max, n->conns_by_files);
+    count_in_second(n, limits.conns_per_second_max);
+    if (refused(n, &ip, &limits, peer.peer_host)) {
         close(fd);
         return;
     }
     tune(fd);
-    describe(fd, &ip, &peer);
+    describe(fd, &peer);
     c = conn_new(n, fd, &ip, peer.peer_port);
     metric_add(n->env->metrics, M_connections_total, 1);
     up = n->options.up.opened(n->options.up.arg, c, &peer);
@@ -317,7 +351,7 @@ static void acceptable(uv_poll_t *poll, int status, int events)
     struct socket_listener *s = CHECKED_CAST(poll->data, struct socket_listener, LISTENER_MAGIC);
 
     ASSERT_CORE();
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && !timer_armed(&s->net->accept_again); i++) {
         struct sockaddr_storage sa;
         socklen_t n = sizeof(sa);
         int fd = accept4(s->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -354,6 +388,7 @@ static void socket_closed(uv_handle_t *h)
 
 void listen_close(struct net *n)
 {
+    timer_cancel(&n->timers, &n->accept_again);
     LIST_FOREACH_SAFE(it, &n->sockets)
     {
         struct socket_listener *s = CONTAINER_OF(it, struct socket_listener, link);

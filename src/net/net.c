@@ -177,13 +177,12 @@ static void limit_by_files(struct net *n)
     conns = files / 4 * 3;
     if (rc < 0)
         diag_warn("the limit of open files could not be raised: %s", err_text(rc));
-    if (conns < FILES_WANTED && n->options.conns_max >= FILES_WANTED)
+    if (conns < FILES_WANTED && n->options.limits.conns_max >= FILES_WANTED)
         diag_warn(
             "only %llu connections can be served, for this process may open no more than %llu "
             "files: see `ulimit -n`, or LimitNOFILE of systemd",
             (unsigned long long)conns, (unsigned long long)files);
-    if (conns < n->options.conns_max)
-        n->options.conns_max = (uint32_t)conns;
+    n->conns_by_files = (uint32_t)MIN(conns, INT32_MAX);
 }
 
 /* A limit below one frame would be a dead end; the half is what rounding up to a pool class may
@@ -227,6 +226,7 @@ static struct net *net_new(const struct net_options *o)
     n->listener_ports = xcalloc((size_t)o->n_listeners, sizeof(*n->listener_ports));
     n->pool = pool_new();
     list_init(&n->sockets);
+    timer_init(&n->accept_again, listen_again);
     list_init(&n->conns);
     list_init(&n->dirty);
     list_init(&n->resumed);

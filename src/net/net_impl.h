@@ -87,6 +87,10 @@ struct net {
     uint64_t n_unsent;   /* frames handed up and not answered to the last byte */
     struct ip_count *by_ip;
     struct quiet quiet_files, quiet_limit;
+    uint32_t conns_by_files; /* as many as there are files for */
+    int64_t second_ns;       /* when the second began in which n_accepted came */
+    uint32_t n_accepted;
+    struct timer accept_again; /* armed: nobody is accepted until this second is over */
 
     struct pool *pool;
     struct chunk
@@ -155,6 +159,7 @@ void net_handle_closed(struct net *n);
 int listen_open(struct net *n, int listener, const struct net_listener *l, struct errmsg *msg);
 void listen_start(struct net *n);
 void listen_close(struct net *n);
+void listen_again(struct timer *t);
 
 /* address.c */
 struct ip ip_of(const struct sockaddr_storage *sa);

@@ -238,3 +238,13 @@ def test_metrics_on_a_signal(make_broker, name):
     broker.send_signal(signal.SIGUSR1)
     until(lambda: "# TYPE log_next_expiry_seconds" in broker.log(), "the metrics are printed")
     assert f'log_end_offset{{topic="{name}",partition="0"}} 1' in broker.log().splitlines()
+
+
+def test_connections_of_one_address(make_broker):
+    """max.connections.per.ip.overrides: so many and no more."""
+    settings = {"max.connections.per.ip": "0", "max.connections.per.ip.overrides": "127.0.0.1:3"}
+    broker = make_broker(settings, kind=Barnabas).start()
+    with broker.wire() as first, broker.wire() as second, broker.wire() as third:
+        with pytest.raises((Closed, ConnectionError)), broker.wire() as more:
+            more.broker_count()
+        assert [wire.broker_count() for wire in (first, second, third)] == [1, 1, 1]

@@ -106,6 +106,19 @@ static void single_rules(void **state)
     config_release(&c);
 }
 
+/* max.connections.per.ip and its exceptions: the last one counts; localhost has two addresses. */
+static void an_address_has_its_own_limit(void **state)
+{
+    config_must_load(&c, "max.connections.per.ip=7\n"
+                         "max.connections.per.ip.overrides=10.0.0.1:5,localhost:3, ::2:4,10.0.0.1:6\n");
+    assert_int_equal(config_connections_per_ip(&c, "10.0.0.1"), 6);
+    assert_int_equal(config_connections_per_ip(&c, "10.0.0.10"), 7);
+    assert_int_equal(config_connections_per_ip(&c, "127.0.0.1"), 3);
+    assert_int_equal(config_connections_per_ip(&c, "::1"), 3);
+    assert_int_equal(config_connections_per_ip(&c, "::2"), 4);
+    config_release(&c);
+}
+
 /* A group's default lies within what groups may ask for, and heartbeats come faster than sessions
  * end. */
 static void bounds_are_in_order(void **state)
@@ -150,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retention_falls_back), cmocka_unit_test(other_times_fall_back),
+        cmocka_unit_test(an_address_has_its_own_limit),
         cmocka_unit_test(broker_id_is_node_id), cmocka_unit_test(single_rules),
         cmocka_unit_test(bounds_are_in_order),  cmocka_unit_test(log_dirs_have_a_limit),
     };

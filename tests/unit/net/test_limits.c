@@ -24,7 +24,7 @@ static void connections_beyond_the_limit_are_closed(void **state)
     int fds[3], more;
 
     fixture_init(&fx);
-    fx.options.conns_max = 3;
+    fx.options.limits.conns_max = 3;
     fixture_start(&fx);
     for (int i = 0; i < 3; i++)
         fds[i] = client_connect(&fx);
@@ -58,7 +58,7 @@ static void connections_of_one_address_are_limited(void **state)
     int fds[2], more;
 
     fixture_init(&fx);
-    fx.options.conns_per_ip_max = 2;
+    fx.options.limits.conns_per_ip_max = 2;
     fixture_start(&fx);
     for (int i = 0; i < 2; i++)
         fds[i] = client_connect(&fx);
@@ -73,6 +73,57 @@ static void connections_of_one_address_are_limited(void **state)
     close(fds[1]);
     UNTIL(&fx, fx.n_closed == 3);
     assert_null(fx.net->by_ip);
+    fixture_release(&fx);
+}
+
+static void three_for_all(void *arg, const char *host, struct net_limits *l)
+{
+    assert_string_equal(host, "127.0.0.1");
+    l->conns_per_ip_max = 3;
+}
+
+/* What the up side says when somebody comes counts. */
+static void limits_are_asked_for_anew(void **state)
+{
+    struct fixture fx;
+    int fds[3], more;
+
+    fixture_init(&fx);
+    fx.options.limits.conns_per_ip_max = 2;
+    fx.options.up.limits = three_for_all;
+    fixture_start(&fx);
+    for (int i = 0; i < 3; i++)
+        fds[i] = client_connect(&fx);
+    more = knock(&fx);
+    UNTIL(&fx, client_is_closed(more));
+    close(more);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    fixture_release(&fx);
+}
+
+/* max.connection.creation.rate: who comes too soon waits for the next second, and is served. */
+static void so_many_in_a_second(void **state)
+{
+    struct fixture fx;
+    int fds[5];
+
+    fixture_init(&fx);
+    fx.options.limits.conns_per_second_max = 2;
+    fixture_start(&fx);
+    for (int i = 0; i < 5; i++)
+        fds[i] = knock(&fx);
+    UNTIL(&fx, fx.n_conns == 2);
+    for (int i = 0; i < 100; i++)
+        fixture_pump(&fx);
+    assert_int_equal(fx.n_conns, 2);
+    fixture_advance_ms(&fx, 1000);
+    UNTIL(&fx, fx.n_conns == 4);
+    fixture_advance_ms(&fx, 1000);
+    UNTIL(&fx, fx.n_conns == 5);
+    assert_int_equal(fx.n_lines, 0);
+    for (int i = 0; i < 5; i++)
+        close(fds[i]);
     fixture_release(&fx);
 }
 
@@ -122,7 +173,7 @@ static void few_files_are_told_at_the_start(void **state)
     /* The soft limit was raised to the hard one. */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &few), 0);
     assert_int_equal(few.rlim_cur, before.rlim_max);
-    assert_int_equal(fx.net->options.conns_max, MIN(before.rlim_max / 4 * 3, (rlim_t)INT32_MAX));
+    assert_int_equal(fx.net->conns_by_files, MIN(before.rlim_max / 4 * 3, (rlim_t)INT32_MAX));
     if (before.rlim_max / 4 * 3 < 2000)
         assert_non_null(strstr(fx.lines, "connections can be served"));
     else
@@ -386,6 +437,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_beyond_the_limit_are_closed),
         cmocka_unit_test(connections_of_one_address_are_limited),
+        cmocka_unit_test(limits_are_asked_for_anew),
+        cmocka_unit_test(so_many_in_a_second),
         cmocka_unit_test(without_files_who_comes_is_closed),
         cmocka_unit_test(few_files_are_told_at_the_start),
         cmocka_unit_test(two_thousand_connections_are_served),
