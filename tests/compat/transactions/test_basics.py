@@ -5,7 +5,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
 from support.waiting import until
 
 from .pipeline import QUIET, ends, kill
-from .shells import FRANZ, SHELLS
+from .shells import SHELLS
 
 LONG_MS = 60000
 SETTINGS = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
@@ -28,8 +28,6 @@ def served(kind, ports, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=SHELLS)
 def shell(request, served):
-    if request.param == "franz-go" and not FRANZ.exists():
-        pytest.skip("this franz-go needs Go 1.26")
     shell = SHELLS[request.param](served.address)
     yield shell
     shell.end()
