@@ -49,11 +49,24 @@ static void created(struct call *c, const void *reply)
         return;
     }
     t->state = TOPIC_THERE;
-    /* A directory that failed before is not given any. */
-    for (int i = 0; i < t->n_parts && world_now(ad->a.w) >= ad->a.w->faults_until_ns; i++)
-        if (c->sent_ns >= ad->a.w->faults_until_ns && host_part_offline(ad->a.w, &t->parts[i]))
+    /* A directory that had failed when it was asked for is not given any. */
+    for (int i = 0; i < t->n_parts; i++) {
+        int dir = host_part_dir(ad->a.w, &t->parts[i]);
+
+        if (dir >= 0 && (c->b & 1 << dir))
             world_wrong(ad->a.w, "partition %s-%d was given to a directory that has failed", t->name,
                         i);
+    }
+}
+
+/* A bit for each. */
+static int64_t dirs_offline(const struct world *w)
+{
+    int64_t mask = 0;
+
+    for (int i = 0; i < w->options.n_dirs; i++)
+        mask |= (int64_t)host_dir_offline(w, i) << i;
+    return mask;
 }
 
 static void create(struct admin *ad, struct topic *t)
@@ -61,6 +74,7 @@ static void create(struct admin *ad, struct topic *t)
     struct create_topics_request rq;
     struct create_topics_request_topics row;
     struct kept_configs own;
+    struct call *call;
 
     create_topics_request_init(&rq);
     create_topics_request_topics_init(&row);
@@ -76,7 +90,9 @@ static void create(struct admin *ad, struct topic *t)
     t->state = TOPIC_MAYBE_THERE;
     model_reset(t);
     ad->waiting = true;
-    link_send(ad->a.link, API_CREATE_TOPICS, 7, &rq, created, ad)->a = t->index;
+    call = link_send(ad->a.link, API_CREATE_TOPICS, 7, &rq, created, ad);
+    call->a = t->index;
+    call->b = dirs_offline(ad->a.w);
 }
 
 static void deleted(struct call *c, const void *reply)

@@ -150,6 +150,25 @@ bool host_any_offline(const struct world *w)
     return false;
 }
 
+int host_part_dir(const struct world *w, const struct part *p)
+{
+    struct broker *b = w->host.broker;
+    struct meta_topic *t = meta_topic(b->meta, str_of(p->topic->name));
+    struct log *l = t && p->index < t->n_partitions ? t->partitions[p->index].log : NULL;
+
+    if (l)
+        return log_dir_index(l);
+    for (int i = 0; t && p->index < t->n_partitions && i < logm_n_dirs(b->logm); i++) /* never written to: where it would be */
+        if (uuid_eq(t->partitions[p->index].dir_id, logm_dir_id(b->logm, i)))
+            return i;
+    return -1;
+}
+
+bool host_dir_offline(const struct world *w, int dir)
+{
+    return w->host.broker && logm_dir_offline(w->host.broker->logm, dir);
+}
+
 bool host_part_offline(const struct world *w, const struct part *p)
 {
     struct broker *b = w->host.broker;

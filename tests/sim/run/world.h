@@ -187,6 +187,8 @@ bool host_is_dead(const struct world *w);   /* the disk stopped, or the last dir
 #define HOST_DIR_MAX 16
 const char *host_dir(const struct world *w, int i, char out[HOST_DIR_MAX]);
 bool host_any_offline(const struct world *w);
+int host_part_dir(const struct world *w, const struct part *p); /* its log directory; -1: not known */
+bool host_dir_offline(const struct world *w, int dir);
 bool host_part_offline(const struct world *w, const struct part *p);
 
 /* ---- those who act (world.c) ----------------------------------------------------------------- */
