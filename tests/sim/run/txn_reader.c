@@ -16,6 +16,7 @@ struct reader {
     struct actor a;
     struct txns *all;
     int number;
+    int n_stable; /* in the end: so many groups have an offset that waits for nothing */
     bool waiting, uses_session, settled;
     int32_t session_id, session_epoch, max_wait_ms, min_bytes, max_bytes;
     int64_t positions[TXN_PARTS_MAX];
@@ -215,6 +216,10 @@ static void got_offsets(struct call *c, const void *reply)
         txn_offset_fetched(r->all, (int)c->a, r->told, r->seen, got);
     else if (error == KE_UNSTABLE_OFFSET_COMMIT ? !c->b : !world_faulty(w))
         world_wrong(w, "%s: OffsetFetch: %s", r->all->ids[c->a].group, kafka_error_name(error));
+    if (w->draining && error == KE_NONE && c->a == r->n_stable)
+        r->n_stable++;
+    else if (w->draining)
+        actor_sleep(&r->a, 1000); /* its transaction has still to run out of time */
 }
 
 static void fetch_offsets(struct reader *r, int i)
@@ -229,7 +234,7 @@ static void fetch_offsets(struct reader *r, int i)
     rq.group_id = str_of(r->all->ids[i].group);
     rq.topics = &t;
     rq.n_topics = 1;
-    rq.require_stable = world_chance(r->a.w, 500);
+    rq.require_stable = r->a.w->draining || world_chance(r->a.w, 500);
     t.name = str_of(r->all->topics[0].name);
     t.partition_indexes = &index;
     t.n_partition_indexes = 1;
@@ -243,6 +248,14 @@ static void fetch_offsets(struct reader *r, int i)
 }
 
 /* ---- steps */
+
+/* In the end: everything is read, and no offset waits for a transaction. */
+static bool idle(const struct actor *a)
+{
+    const struct reader *r = CONTAINER_OF(a, const struct reader, a);
+
+    return !r->waiting && r->settled && r->all->n_busy == 0 && r->n_stable == r->all->n_ids;
+}
 
 static void step(struct actor *a)
 {
@@ -261,17 +274,12 @@ static void step(struct actor *a)
         memset(r->positions, 0, sizeof(r->positions));
         r->session_id = r->session_epoch = 0;
     }
-    if (!w->draining && world_chance(w, 200))
+    if (w->draining && r->settled && r->all->n_busy == 0 && r->n_stable < r->all->n_ids)
+        fetch_offsets(r, r->n_stable);
+    else if (!w->draining && world_chance(w, 200))
         fetch_offsets(r, (int)world_below(w, (uint64_t)r->all->n_ids));
     else
         fetch(r);
-}
-
-static bool idle(const struct actor *a)
-{
-    const struct reader *r = CONTAINER_OF(a, const struct reader, a);
-
-    return !r->waiting && r->settled && r->all->n_busy == 0;
 }
 
 static void release(struct actor *a)
