@@ -243,7 +243,7 @@ static void missing(struct part *p, int64_t offset, enum cover *cover, int64_t a
     int64_t id = p->ids[offset];
     struct world *w = p->topic->w;
 
-    if (may_be_lost && (*cover == COVER_NONE || offset >= active)) {
+    if (may_be_lost && (*cover == COVER_NONE || offset >= active || !may_be_older(p, id, rules(p)->min_lag_ms))) {
         /* Where nobody wrote down which broker was the last, recovery passes over what a power cut took. */
         p->info[id].offset = -1;
         p->ids[offset] = -1;
