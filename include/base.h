@@ -37,33 +37,23 @@
     ((type *)base_checked_cast((ptr), offsetof(type, magic), (expected), __FILE__, __LINE__))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* A bug that a build was asked to have, so that the simulator can be seen to find it (CMake: BARNABAS_PLANT). Constant
- * false in every other build. */
+/* Bugs that a test build can be told to have, one at a time (sim --plant NAME), so that the simulator can be seen to find
+ * them. Constant false in every other build. */
 enum plant {
     PLANT_none = 0,
-    PLANT_skip_dir_sync,             /* names of files are not synced before the ack */
-    PLANT_ack_before_flush,          /* waits for durability end at once */
-    PLANT_skip_crc,                  /* recovery does not check it */
-    PLANT_serve_after_failed_flush,  /* a failed fdatasync takes no directory offline */
-    PLANT_drop_tombstones_early,     /* compaction drops them in the first pass */
-    PLANT_lose_keys,                 /* to compaction, keys are the same when a few bits of their hashes are */
-    PLANT_swap_unsynced,             /* old segments go before the name of the new one is durable */
-    PLANT_reuse_producer_id,         /* a block of producer ids is used and not persisted */
-    PLANT_snapshot_unsynced,         /* the metadata log is trimmed when a snapshot is written, but not yet on the disk */
-    PLANT_give_before_release,       /* a consumer group gives a partition that its old owner has not let go of */
-    PLANT_markers_before_prepare,    /* markers are written before the Prepare record is durable */
-    PLANT_forget_marker,             /* one partition's, of a transaction that the coordinator ends by itself or after a start */
-    PLANT_skip_fence,                /* the epoch of a producer of transactions is not looked at when it writes */
-    PLANT_stable_before_marker,      /* the stable offset does not wait until the marker is durable */
-    PLANT_early_offsets,             /* offsets of a transaction are seen before it ends */
-    PLANT_leave_hanging,             /* transactions that the coordinator has lost are left open */
+#define PLANT(name, what) PLANT_##name,
+#include "base/plants.def"
+#undef PLANT
+    PLANT_COUNT
 };
-#ifndef BARNABAS_PLANT
-#define BARNABAS_PLANT none
+#ifdef BARNABAS_PLANTS
+enum plant plant_chosen(void);
+bool plant_choose(const char *name); /* false: there is none of this name */
+const char *plant_name(enum plant p);
+#define PLANTED(name) (plant_chosen() == PLANT_##name)
+#else
+#define PLANTED(name) false
 #endif
-#define PLANT_NAMED_(name) PLANT_##name
-#define PLANT_NAMED(name) PLANT_NAMED_(name)
-#define PLANTED(name) (PLANT_NAMED(BARNABAS_PLANT) == PLANT_##name)
 
 _Noreturn void base_assert_failed(const char *cond, const char *file, int line);
 void *base_checked_cast(void *ptr, size_t magic_at, uint32_t expected, const char *file, int line);

@@ -127,6 +127,8 @@ static bool parse_args(int argc, char **argv)
             args.trace = argv[++i];
         else if (strcmp(argv[i], "--hours") == 0 && i + 1 < argc)
             args.hours = strtod(argv[++i], NULL);
+        else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc && plant_choose(argv[i + 1]))
+            i++;
         else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
             args.runs = strtoull(argv[++i], NULL, 10);
         else
