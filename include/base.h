@@ -230,7 +230,7 @@ struct mono {
 };
 static inline struct mono mono_after_ms(struct mono t, int64_t ms)
 {
-    int64_t room_ms = (INT64_MAX - t.ns) / 1000000;
+    int64_t room_ms = (INT64_MAX - (t.ns > 0 ? t.ns : 0)) / 1000000; /* t may lie before the start of the clock */
 
     return (struct mono){t.ns + (ms < room_ms ? ms : room_ms) * 1000000};
 }

@@ -162,6 +162,15 @@ static void far_deadlines_do_not_overflow(void **state)
     assert_true(mono_after_ms(t, -1).ns == -999000);
 }
 
+/* What began before the clock did, as a transaction from before a reboot, has its time, too. */
+static void deadlines_of_what_began_before_the_clock(void **state)
+{
+    struct mono t = {-5000000000};
+
+    assert_true(mono_after_ms(t, 6000).ns == 1000000000);
+    assert_true(mono_after_ms(t, INT64_MAX).ns > INT64_MAX - 6000000000);
+}
+
 static void fire_in_fire(struct timer *t)
 {
     struct wake *w = CONTAINER_OF(t, struct wake, timer);
@@ -194,6 +203,7 @@ int main(void)
         cmocka_unit_test(timer_set_for_the_past_waits_for_the_next_call),
         cmocka_unit_test(firing_timer_cancels_another_that_is_due),
         cmocka_unit_test(far_deadlines_do_not_overflow),
+        cmocka_unit_test(deadlines_of_what_began_before_the_clock),
         cmocka_unit_test(nested_fire_aborts),
     };
 
