@@ -196,8 +196,8 @@ int meta_alter_configs(struct meta *m, const struct meta_alter_configs *a, int16
 /* Calls `fn` for each resource of this type, other than topics, that has settings, in no order. */
 void meta_each_configured(const struct meta *m, enum meta_resource_type type, void (*fn)(void *arg, struct str name),
                           void *arg);
-/* A block of 1,000 producer ids, persisted before use (ProducerIdControlManager). */
-int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count);
+/* A block of 1,000 producer ids, none below `at_least`, persisted before use (ProducerIdControlManager). */
+int meta_allocate_producer_ids(struct meta *m, int64_t at_least, int64_t *first, int32_t *count);
 /* Runs `then` when all that was decided so far is durable. */
 void meta_after(struct meta *m, struct statelog_wait *w, void (*then)(struct statelog_wait *, int rc));
 

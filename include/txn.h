@@ -69,6 +69,8 @@ struct txn_call {
 };
 /* Answers may be made at once: `done` can run before the function returns, and the call may be gone then. */
 
+/* One more than the highest producer id in the coordinator's records; 0 without any. */
+int64_t txnm_producer_id_next(const struct txnm *m);
 /* With a transactional id, which is not empty. (The idempotent producer's InitProducerId is the broker's.) */
 void txnm_init_producer_id(struct txnm *m, const struct init_producer_id_request *rq,
                            struct init_producer_id_response *rsp, struct txn_call *call);

@@ -188,6 +188,8 @@ void broker_free(struct broker *b, bool clean)
     free(b);
 }
 
+/* The record of a transactional id, with its producer id, may reach the disk before the block that this is of: files are flushed one
+ * after another. So a block begins past what the coordinator has found. */
 int broker_producer_id(struct broker *b, int64_t *producer_id)
 {
     int64_t first;
@@ -195,7 +197,7 @@ int broker_producer_id(struct broker *b, int64_t *producer_id)
     int rc;
 
     if (b->producer_id_next == b->producer_id_end) {
-        rc = meta_allocate_producer_ids(b->meta, &first, &count);
+        rc = meta_allocate_producer_ids(b->meta, txnm_producer_id_next(b->txns), &first, &count);
         if (rc < 0)
             return rc;
         b->producer_id_next = first;

@@ -79,9 +79,9 @@ int meta_create_partitions(struct meta *m, struct meta_topic *t,
     return rc;
 }
 
-int meta_allocate_producer_ids(struct meta *m, int64_t *first, int32_t *count)
+int meta_allocate_producer_ids(struct meta *m, int64_t at_least, int64_t *first, int32_t *count)
 {
-    int64_t next = m->producer_id_next;
+    int64_t next = MAX(m->producer_id_next, at_least);
     struct producer_ids_record r;
     struct statelog_proposal p;
     int rc = 0;

@@ -21,6 +21,7 @@ static void apply_values(struct transaction *t, const struct transaction_log_val
     struct txnm *m = t->shard->m;
     bool goes_on = t->v.state == TXN_ONGOING && v->transaction_start_timestamp_ms == t->v.start_ms;
 
+    m->producer_id_next = MAX(m->producer_id_next, MIN(MAX(v->producer_id, v->next_producer_id), INT64_MAX - 1) + 1);
     m->n_ongoing -= t->v.state == TXN_ONGOING;
     transaction_set_producer(t, v->producer_id);
     t->v = (struct txn_values){

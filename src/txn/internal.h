@@ -83,6 +83,7 @@ struct txnm {
     struct txn_shard **shards;
     int32_t n_shards;
     struct transaction *by_producer;
+    int64_t producer_id_next; /* past all that were in a record */
     uint32_t n_ongoing;    /* transactions whose time may run out */
     struct timer timeouts; /* armed while there are some */
     struct timer expiry;   /* armed while there is a shard */

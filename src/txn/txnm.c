@@ -66,6 +66,12 @@ struct txn_shard *txnm_shard(struct txnm *m, int32_t shard, int32_t coordinator_
     return s;
 }
 
+int64_t txnm_producer_id_next(const struct txnm *m)
+{
+    ASSERT(m->magic == TXNM_MAGIC);
+    return m->producer_id_next;
+}
+
 int16_t txn_shard_get(struct txnm *m, struct str id, bool make, struct txn_shard **out)
 {
     struct statelog *log = NULL;

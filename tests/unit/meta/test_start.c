@@ -73,7 +73,7 @@ static void a_restart_keeps_everything_and_registers_again(void **state)
     id = t->id;
     fixture_topic(&fx, "gone", 1);
     assert_int_equal(meta_delete_topic(fx.m, meta_topic(fx.m, STR("gone")), &fx.error, &fx.msg), 0);
-    assert_int_equal(meta_allocate_producer_ids(fx.m, &first, &n), 0);
+    assert_int_equal(meta_allocate_producer_ids(fx.m, 0, &first, &n), 0);
     epoch = meta_broker_epoch(fx.m);
     end = meta_end(fx.m);
     fixture_close(&fx, true);
@@ -90,7 +90,7 @@ static void a_restart_keeps_everything_and_registers_again(void **state)
     assert_true(meta_broker_epoch(fx.m) > epoch);
     assert_int_equal(meta_broker_epoch(fx.m), end);
     assert_int_equal(meta_end(fx.m), end + 3);
-    assert_int_equal(meta_allocate_producer_ids(fx.m, &first, &n), 0);
+    assert_int_equal(meta_allocate_producer_ids(fx.m, 0, &first, &n), 0);
     assert_int_equal(first, 1000);
     fixture_release(&fx);
 }
@@ -119,7 +119,7 @@ static void check_golden(struct fixture *fx)
     pairs = meta_configs(fx->m, META_RESOURCE_GROUP, STR("g1"), &n);
     assert_int_equal(n, 1);
     assert_true(str_is(pairs[0].value, "50000"));
-    assert_int_equal(meta_allocate_producer_ids(fx->m, &first, &count_ids), 0);
+    assert_int_equal(meta_allocate_producer_ids(fx->m, 0, &first, &count_ids), 0);
     assert_int_equal(first, 2000);
     assert_int_equal(level(fx->m, "metadata.version"), 33);
 }

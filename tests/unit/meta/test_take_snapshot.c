@@ -96,7 +96,7 @@ static void a_start_from_a_snapshot_finds_everything(void **state)
     set_config(&fx, META_RESOURCE_TOPIC, "orders", "retention.ms", "5");
     set_config(&fx, META_RESOURCE_BROKER, "", "log.retention.ms", "7000");
     set_config(&fx, META_RESOURCE_GROUP, "g/h", "consumer.session.timeout.ms", "46000");
-    assert_int_equal(meta_allocate_producer_ids(fx.m, &first, &count), 0);
+    assert_int_equal(meta_allocate_producer_ids(fx.m, 0, &first, &count), 0);
     let_time_pass(&fx, 0);
     assert_int_equal(snapshots(&fx).n, 1);
     fixture_topic(&fx, "a.very.long.name.that.fills.the.snapshots.measure.soon", 9);
@@ -112,7 +112,7 @@ static void a_start_from_a_snapshot_finds_everything(void **state)
     buf_init(&after);
     describe(&fx, &after);
     assert_string_equal(buf_cstr(&after), buf_cstr(&before));
-    assert_int_equal(meta_allocate_producer_ids(fx.m, &next, &count), 0);
+    assert_int_equal(meta_allocate_producer_ids(fx.m, 0, &next, &count), 0);
     assert_int_equal(next, first + count);
     buf_release(&before);
     buf_release(&after);
