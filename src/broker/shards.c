@@ -120,8 +120,10 @@ int shards_load(struct shards *s, struct errmsg *msg)
         if (!log_exists(s->b->logm, t->name, i))
             continue;
         rc = shard_open(s, t, i, msg);
-        if (rc == E_OFFLINE) /* what is in it has no coordinator until the next start */
+        if (rc == E_OFFLINE) { /* what is in it has no coordinator until the next start: who asks for it is told so, not that it is empty */
+            (void)s->kind->machine(s->b, i, t->partitions[i].leader_epoch);
             continue;
+        }
         if (rc < 0) {
             errmsg_wrap(msg, "%s-%d", s->kind->topic, i);
             return rc;
