@@ -28,7 +28,7 @@
 #define FETCH_BYTES           4096
 #define GROUP                 "group"
 
-static bool is_gone(const struct client *c)
+bool client_gone(const struct client *c)
 {
     return c->box->broker->failed || (c->box->deaf && c->box->deaf(c->box));
 }
@@ -50,15 +50,15 @@ static void *await(struct client *c, struct box_conn *conn, uint64_t frame, int1
 {
     void *reply = box_reply(conn, frame, key, version);
 
-    for (int i = 0; i < 30 && !reply && !conn->closed && !is_gone(c); i++) {
+    for (int i = 0; i < 30 && !reply && !conn->closed && !client_gone(c); i++) {
         box_turn(c->box);
         reply = box_reply(conn, frame, key, version);
     }
-    for (int i = 0; i < 12 && !reply && !conn->closed && !is_gone(c); i++) {
+    for (int i = 0; i < 12 && !reply && !conn->closed && !client_gone(c); i++) {
         box_advance_ms(c->box, 5000);
         reply = box_reply(conn, frame, key, version);
     }
-    if (!reply && !conn->closed && !is_gone(c))
+    if (!reply && !conn->closed && !client_gone(c))
         violation("API key %d was not answered within a minute", key);
     if (!reply && c->must_work)
         violation("API key %d: %s", key,
@@ -66,7 +66,7 @@ static void *await(struct client *c, struct box_conn *conn, uint64_t frame, int1
     return reply;
 }
 
-static void *call(struct client *c, int16_t key, int16_t version, const void *request)
+void *client_call(struct client *c, int16_t key, int16_t version, const void *request)
 {
     struct box_conn *conn = connection(c);
 
@@ -137,7 +137,7 @@ void client_create_topic(struct client *c, enum topic topic)
     if (c->ledger->topics[topic] == TOPIC_THERE)
         return;
     c->ledger->topics[topic] = TOPIC_MAYBE_THERE;
-    rsp = call(c, API_CREATE_TOPICS, 7, &rq);
+    rsp = client_call(c, API_CREATE_TOPICS, 7, &rq);
     if (!rsp)
         return;
     error = rsp->topics[0].error_code;
@@ -160,7 +160,7 @@ void client_delete_topic(struct client *c, enum topic topic)
     rq.timeout_ms = 30000;
     row.name = str_of(topic_names[topic]);
     c->ledger->topics[topic] = TOPIC_MAYBE_REMOVED;
-    rsp = call(c, API_DELETE_TOPICS, 6, &rq);
+    rsp = client_call(c, API_DELETE_TOPICS, 6, &rq);
     if (rsp && (rsp->responses[0].error_code == KE_UNKNOWN_TOPIC_OR_PARTITION ||
                 fate_of(c, "DeleteTopics", rsp->responses[0].error_code) == FATE_ACKED))
         c->ledger->topics[topic] = TOPIC_REMOVED;
@@ -182,7 +182,7 @@ static void verify_topics(struct client *c)
 
     metadata_request_init(&rq);
     rq.n_topics = -1; /* null: all */
-    rsp = call(c, API_METADATA, 12, &rq);
+    rsp = client_call(c, API_METADATA, 12, &rq);
     for (int t = 0; t < TOPICS && rsp; t++) {
         const struct metadata_response_topics *row = find_row(rsp, (enum topic)t);
         enum topic_state state = c->ledger->topics[t];
@@ -212,7 +212,7 @@ void client_producer_id(struct client *c)
         return;
     init_producer_id_request_init(&rq);
     rq.transactional_id = (struct str){NULL, 0};
-    rsp = call(c, API_INIT_PRODUCER_ID, 4, &rq);
+    rsp = client_call(c, API_INIT_PRODUCER_ID, 4, &rq);
     if (rsp && fate_of(c, "InitProducerId", rsp->error_code) == FATE_ACKED)
         c->ledger->producer_id = rsp->producer_id;
 }
@@ -320,7 +320,7 @@ void client_produce(struct client *c, enum topic topic, int partition, int n, in
 {
     struct sent *s;
 
-    if (is_gone(c) || (topic == TOPIC_IDEM && (c->ledger->producer_id < 0 || !answer_all(c))))
+    if (client_gone(c) || (topic == TOPIC_IDEM && (c->ledger->producer_id < 0 || !answer_all(c))))
         return;
     s = ledger_send(c->ledger, topic, partition, n, acks);
     send_and_wait(c, s);
@@ -348,7 +348,7 @@ void client_produce_together(struct client *c)
     uint64_t frames[ARRAY_SIZE(all)];
     size_t n = 0;
 
-    for (; n < ARRAY_SIZE(all) && !conn->closed && !is_gone(c); n++) {
+    for (; n < ARRAY_SIZE(all) && !conn->closed && !client_gone(c); n++) {
         sent[n] = ledger_send(c->ledger, all[n].topic, all[n].partition, 2, all[n].acks);
         frames[n] = send_batch(c, conn, sent[n]);
     }
@@ -440,7 +440,7 @@ static const struct fetch_response_responses_partitions *fetch(struct client *c,
     p.partition = partition;
     p.fetch_offset = offset;
     p.partition_max_bytes = FETCH_BYTES;
-    rsp = call(c, API_FETCH, FETCH_VERSION, &rq);
+    rsp = client_call(c, API_FETCH, FETCH_VERSION, &rq);
     return rsp && rsp->n_responses == 1 ? &rsp->responses[0].partitions[0] : NULL;
 }
 
@@ -461,7 +461,7 @@ static bool read_start(struct client *c, enum topic topic, struct view *out)
     t.partitions = &p;
     t.n_partitions = 1;
     p.timestamp = -2; /* earliest */
-    rsp = call(c, API_LIST_OFFSETS, 7, &rq);
+    rsp = client_call(c, API_LIST_OFFSETS, 7, &rq);
     if (!rsp || fate_of(c, "ListOffsets", rsp->topics[0].partitions[0].error_code) != FATE_ACKED)
         return false;
     skip_to(out, rsp->topics[0].partitions[0].offset);
@@ -498,7 +498,7 @@ void client_read_all(struct client *c)
         for (int p = 0; p < topic_partitions[t] && c->ledger->topics[t] == TOPIC_THERE; p++) {
             struct view view;
 
-            if (is_gone(c) || !client_read(c, (enum topic)t, p, &view))
+            if (client_gone(c) || !client_read(c, (enum topic)t, p, &view))
                 continue;
             /* acks=1 is acknowledged before readers see it; after a fault they may never. */
             ledger_compare(c->ledger, (enum topic)t, p, &view, !c->must_work);
@@ -532,7 +532,7 @@ void client_commit(struct client *c, int64_t offset)
     p.committed_offset = offset;
     p.committed_metadata = STR("");
     c->ledger->committed_tried = MAX(c->ledger->committed_tried, offset);
-    rsp = call(c, API_OFFSET_COMMIT, OFFSET_COMMIT_VERSION, &rq);
+    rsp = client_call(c, API_OFFSET_COMMIT, OFFSET_COMMIT_VERSION, &rq);
     if (!rsp)
         return;
     error = rsp->topics[0].partitions[0].error_code;
@@ -558,7 +558,7 @@ static void verify_committed(struct client *c)
     t.name = str_of(topic_names[TOPIC_PLAIN]);
     t.partition_indexes = &partition;
     t.n_partition_indexes = 1;
-    rsp = call(c, API_OFFSET_FETCH, OFFSET_FETCH_VERSION, &rq);
+    rsp = client_call(c, API_OFFSET_FETCH, OFFSET_FETCH_VERSION, &rq);
     if (!rsp || fate_of(c, "OffsetFetch", rsp->error_code) != FATE_ACKED)
         return;
     offset = rsp->topics[0].partitions[0].committed_offset;

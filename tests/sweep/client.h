@@ -11,6 +11,11 @@ struct client {
     struct ledger *ledger;
     bool must_work; /* nothing is wrong with the disk: an error is a violation */
 };
+/* The broker takes no more requests: its disk is down, or has failed. */
+bool client_gone(const struct client *c);
+/* Sends a request and waits for the reply, up to a virtual minute. NULL: there is none; that is a violation where nothing is wrong
+ * with the disk. */
+void *client_call(struct client *c, int16_t key, int16_t version, const void *request);
 void client_create_topic(struct client *c, enum topic topic);
 void client_delete_topic(struct client *c, enum topic topic);
 void client_producer_id(struct client *c);

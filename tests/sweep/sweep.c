@@ -3,7 +3,7 @@
  *   a kill, and power cuts of several kinds    before the 1st, 2nd, 3rd ... change that it makes, until there are no more;
  *   a fault of each kind                       at the 1st, 2nd, 3rd ... operation that it can strike, until there are no more;
  *
- * and after each a start on what is left, and everything checked that clients were promised (life.c, ledger.c, check_dir.c).
+ * and after each a start on what is left, and everything checked that clients were promised (life.c, ledger.c, txn_verify.c, check_dir.c).
  *
  * For the first group the life is lived once: before each change the disk is copied, and what would have happened goes on in the copy,
  * with a copy of the clients' ledger. For the second it is lived once per fault.
@@ -11,9 +11,11 @@
  * A case is an operation and a kind. Without --full every SPREADth of them is looked at, always the same ones: each kind at every
  * SPREADth operation, and hardly an operation without any.
  *
- * usage: sweep [--full]
- *        sweep KIND AT       one case alone, with every file operation told
- *        sweep export DIR    lives once and writes what it leaves to DIR, for other readers
+ * There are two lives: files (files_life.c) and transactions (txn_life.c).
+ *
+ * usage: sweep [LIFE] [--full]       without LIFE: files
+ *        sweep [LIFE] KIND AT        one case alone, with every file operation told
+ *        sweep [LIFE] export DIR     lives once and writes what it leaves to DIR, for other readers
  */
 #include "life.h"
 #include "report.h"
@@ -41,6 +43,7 @@ static struct {
     uint64_t at;
 } only;
 static unsigned spread = SPREAD; /* 1: all cases */
+static const struct script *script = &script_files;
 
 /* Whether a case is to be looked at; if so, it is where a death would be. */
 static bool begin_case(const char *name, uint64_t at, size_t kind, size_t n_kinds)
@@ -83,8 +86,8 @@ static void check_copy(const struct cut_kind *kind, struct vfs *v, struct life *
         vfs_sim_set_trace(copy, tell, (void *)"   after: ");
     if (kind->seed)
         vfs_sim_power_loss(copy, &rng);
-    life_init(&l, copy, clock);
-    l.ledger = original->ledger;
+    life_init(&l, original->script, copy, clock);
+    life_copy_knowledge(&l, original);
     if (kind->twice)
         life_check_twice(&l, kind->seed > 0, &rng);
     else
@@ -117,7 +120,7 @@ static void sweep_cuts(void)
     struct life l;
 
     sweep.kind = "life";
-    life_init(&l, v, clock);
+    life_init(&l, script, v, clock);
     vfs_sim_on_change(v, before_change, &l);
     if (only.kind)
         vfs_sim_set_trace(v, tell, (void *)"");
@@ -138,7 +141,7 @@ static int export_life(const char *host_dir)
     struct life l;
     int rc;
 
-    life_init(&l, v, clock);
+    life_init(&l, script, v, clock);
     life_run(&l, true);
     life_release(&l);
     rc = vfs_sim_export(v, host_dir);
@@ -173,7 +176,7 @@ static bool live_with_fault(size_t which, uint64_t at)
     vfs_sim_add_fault(v, &fault);
     if (only.kind)
         vfs_sim_set_trace(v, tell, (void *)"");
-    life_init(&l, v, clock);
+    life_init(&l, script, v, clock);
     life_run(&l, false);
     fired = vfs_sim_faults_fired(v) > 0;
     vfs_sim_lift_faults(v);
@@ -229,6 +232,15 @@ static void run(const char *what, void (*fn)(void), size_t n_kinds)
 
 int main(int argc, char **argv)
 {
+    static const struct script *const scripts[] = {&script_files, &script_transactions};
+
+    for (size_t i = 0; i < ARRAY_SIZE(scripts) && argc > 1; i++)
+        if (strcmp(argv[1], scripts[i]->name) == 0) {
+            script = scripts[i];
+            argc--;
+            argv++;
+            break;
+        }
     if (argc == 2 && strcmp(argv[1], "--full") == 0)
         spread = 1;
     if (argc > 2) {
