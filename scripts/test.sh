@@ -51,7 +51,8 @@ step "wiregen" python3 tests/wiregen/test_wiregen.py
 step "config/server.properties" scripts/gen-server-properties --check
 step "build (asan)" build asan
 unit asan
-step "fault sweep, every case (asan)" build/asan/sweep --full
+step "fault sweep, every case (asan)" build/asan/sweep files --full
+step "fault sweep of transactions, every case (asan)" build/asan/sweep transactions --full
 step "random requests, 100 seeds" build/asan/requests 1 --runs 100
 step "simulator, 500 seeds" scripts/sim 1 --runs 500
 step "simulator, planted bugs" scripts/sim --plants

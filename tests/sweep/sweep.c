@@ -21,7 +21,7 @@
 #include "report.h"
 
 #define START_MS    1750000000000
-#define SPREAD   9 /* has no divisor in common with the numbers of kinds */
+#define SPREAD   19 /* has no divisor in common with the numbers of kinds */
 
 /* ---- kills and power cuts ------------------------------------------------------------------- */
 
