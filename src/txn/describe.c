@@ -47,7 +47,7 @@ static bool is_wanted(const struct lister *l, const struct transaction *t)
         return false;
     if (l->rq->n_state_filters > 0 && !(l->states & (1u << t->v.state)))
         return false;
-    if (l->rq->duration_filter >= 0 && l->now_ms - t->v.start_ms <= l->rq->duration_filter)
+    if (l->rq->duration_filter >= 0 && txn_age_ms(t, l->now_ms) <= l->rq->duration_filter)
         return false;
     if (l->sight->matches && !l->sight->matches(l->sight->arg, t->id))
         return false;

@@ -22,7 +22,7 @@ static int64_t judged_now_ms(const struct txnm *m)
 void txn_time_begins(struct transaction *t)
 {
     struct txnm *m = t->shard->m;
-    int64_t age_ms = MAX(judged_now_ms(m) - t->v.start_ms, 0);
+    int64_t age_ms = MAX(txn_age_ms(t, judged_now_ms(m)), 0);
 
     ASSERT(t->v.state == TXN_ONGOING);
     t->begun = clock_mono(m->env->clock);

@@ -99,6 +99,11 @@ void transaction_remove(struct transaction *t);
 void transaction_set_producer(struct transaction *t, int64_t producer_id);
 /* By its producer id; NULL. */
 struct transaction *transaction_of_producer(const struct txnm *m, int64_t producer_id);
+/* How long ago it began; a record may name any time. */
+static inline int64_t txn_age_ms(const struct transaction *t, int64_t now_ms)
+{
+    return MAX(now_ms, 0) - MAX(t->v.start_ms, 0);
+}
 int64_t txnm_now_ms(const struct txnm *m); /* to stamp with */
 
 /* ---- calls.c --------------------------------------------------------------------------------- */
