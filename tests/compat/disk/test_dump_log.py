@@ -8,6 +8,7 @@ import pytest
 from clients.adapters import Confluent
 from support.brokers import Barnabas, Kafka
 from support.records import CODECS, samples
+from support.waiting import until
 
 pytestmark = pytest.mark.barnabas
 
@@ -148,14 +149,19 @@ def test_damage(tools, used, tmp_path):
     assert lines(ours.stderr.decode()) == lines(theirs.err)
 
 
+def dumped(*files):
+    done = subprocess.run([Barnabas.program, "dump-log", "--print-data-log", *files], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0
+    return done.stdout
+
+
 def test_while_the_broker_runs(make_broker):
-    """Files that a broker has open can be printed."""
+    """Files that a broker has open can be printed; the journal is made while it serves already."""
     broker = make_broker().start()
+    journal = broker.data / ".barnabas-journal"
     with broker.wire() as wire:
         assert wire.create_topic("open") == 0
+    until(lambda: b"No header" not in dumped(journal), "the journal is made")
     Confluent().produce(broker.address, "open", samples(), "none")
-    done = subprocess.run([Barnabas.program, "dump-log", "--print-data-log", broker.data / "open-0/00000000000000000000.log",
-                           broker.data / ".barnabas-journal"], capture_output=True, check=False, timeout=60)
-    assert done.returncode == 0
-    assert b"baseOffset: 0 " in done.stdout
-    assert b"| open-0 topicId: " in done.stdout
+    assert b"baseOffset: 0 " in dumped(broker.data / "open-0/00000000000000000000.log")
+    assert b"| open-0 topicId: " in dumped(journal)
