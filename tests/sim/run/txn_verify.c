@@ -12,32 +12,13 @@
 static const struct fetch_response_responses_partitions *
 fetch(const struct txn_part *p, bool committed, int64_t offset, struct arena *arena)
 {
-    struct fetch_request_topics_partitions row;
-    struct fetch_request_topics t;
-    struct fetch_request rq;
-    const struct fetch_response *rsp;
+    const struct fetch_response_responses_partitions *row =
+        verify_fetch(p->all->w, p->topic->name, p->index, offset, FETCH_BYTES, committed, arena);
 
-    fetch_request_init(&rq);
-    fetch_request_topics_init(&t);
-    fetch_request_topics_partitions_init(&row);
-    rq.session_epoch = -1;
-    rq.max_bytes = FETCH_BYTES;
-    rq.isolation_level = committed;
-    rq.topics = &t;
-    rq.n_topics = 1;
-    t.topic = str_of(p->topic->name);
-    t.partitions = &row;
-    t.n_partitions = 1;
-    row.partition = p->index;
-    row.fetch_offset = offset;
-    row.partition_max_bytes = FETCH_BYTES;
-    rsp = world_ask(p->all->w, API_FETCH, 12, &rq, arena);
-    if (!rsp || rsp->n_responses != 1 || rsp->responses[0].partitions[0].error_code != KE_NONE)
-        world_wrong(
-            p->all->w, "%s cannot be read at %lld after a start: %s", p->name, (long long)offset,
-            rsp && rsp->n_responses ? kafka_error_name(rsp->responses[0].partitions[0].error_code)
-                                    : "no answer");
-    return &rsp->responses[0].partitions[0];
+    if (!row || row->error_code != KE_NONE)
+        world_wrong(p->all->w, "%s cannot be read at %lld after a start: %s", p->name,
+                    (long long)offset, row ? kafka_error_name(row->error_code) : "no answer");
+    return row;
 }
 
 /* All of it; the bound that it was read to, and the high watermark. */

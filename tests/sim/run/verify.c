@@ -58,8 +58,9 @@ static void take_found(struct part *p, int64_t offset, int64_t id, void *arg)
     push_found(f, id);
 }
 
-static const struct fetch_response_responses_partitions *
-fetch(struct world *w, const struct part *p, int64_t offset, struct arena *arena)
+const struct fetch_response_responses_partitions *
+verify_fetch(struct world *w, const char *topic, int32_t partition, int64_t offset, int32_t max_bytes,
+             bool committed, struct arena *arena)
 {
     struct fetch_request_topics_partitions row;
     struct fetch_request_topics t;
@@ -70,15 +71,16 @@ fetch(struct world *w, const struct part *p, int64_t offset, struct arena *arena
     fetch_request_topics_init(&t);
     fetch_request_topics_partitions_init(&row);
     rq.session_epoch = -1;
-    rq.max_bytes = FETCH_BYTES;
+    rq.max_bytes = max_bytes;
+    rq.isolation_level = committed;
     rq.topics = &t;
     rq.n_topics = 1;
-    t.topic = str_of(p->topic->name);
+    t.topic = str_of(topic);
     t.partitions = &row;
     t.n_partitions = 1;
-    row.partition = p->index;
+    row.partition = partition;
     row.fetch_offset = offset;
-    row.partition_max_bytes = FETCH_BYTES;
+    row.partition_max_bytes = max_bytes;
     rsp = world_ask(w, API_FETCH, 12, &rq, arena);
     return rsp && rsp->n_responses == 1 ? &rsp->responses[0].partitions[0] : NULL;
 }
@@ -127,7 +129,7 @@ static void verify_part(struct world *w, struct part *p, bool lossy)
 
         arena_init(&arena);
         before = found.n;
-        row = fetch(w, p, found.n, &arena);
+        row = verify_fetch(w, p->topic->name, p->index, found.n, FETCH_BYTES, false, &arena);
         if (row && row->error_code == KE_OFFSET_OUT_OF_RANGE && kept_has(p, POLICY_DELETE)) {
             arena_release(&arena);
             start = start_of(w, p); /* it moved meanwhile */

@@ -151,6 +151,9 @@ int64_t links_next(const struct world *w); /* when the next reply arrives; INT64
 bool links_deliver(struct world *w);       /* one that has arrived */
 void links_check(struct world *w);         /* nobody waits too long */
 void links_close_all(struct world *w);
+/* verify.c: one partition from an offset on, asked of the broker itself; NULL: no answer. In the arena. */
+const struct fetch_response_responses_partitions *verify_fetch(struct world *w, const char *topic, int32_t partition,
+                                                               int64_t offset, int32_t max_bytes, bool committed, struct arena *arena);
 extern const struct api_transport link_transport;
 
 /* ---- the broker's process (host.c) ----------------------------------------------------------- */
