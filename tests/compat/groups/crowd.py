@@ -54,20 +54,21 @@ class Book:
 
 
 class Members:
-    """One process with some members."""
+    """Some members, in one process or in a process each."""
 
-    def __init__(self, book, command, names):
+    def __init__(self, book, command, names, apart):
         self.book, self.names = book, set(names)
         with book.lock:
             for name in names:
                 book.held.pop(name, None)
             book.live |= self.names
-        self.process = subprocess.Popen([*command, *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+        self.processes = [subprocess.Popen([*command, *some], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                          for some in ([[name] for name in names] if apart else [names])]
+        for process in self.processes:
+            threading.Thread(target=self.read, args=(process,), daemon=True).start()
 
-    def read(self):
-        for line in self.process.stdout:
+    def read(self, process):
+        for line in process.stdout:
             if line.endswith("\n"):  # a kill cuts lines
                 self.book.hear(line[:-1])
 
@@ -78,18 +79,22 @@ class Members:
 
     def leave(self):
         self.forget()
-        self.process.stdin.write("leave\n")
-        self.process.stdin.close()
+        for process in self.processes:
+            process.stdin.write("leave\n")
+            process.stdin.close()
 
     def crash(self):
         self.forget()
-        self.process.kill()
-        self.process.wait()
+        self.end()
+
+    def exit_codes(self, seconds):
+        return {process.wait(seconds) for process in self.processes}
 
     def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 class Production:
@@ -126,22 +131,22 @@ class Production:
 class Crowd:
     """The members, the producer, and the seconds that each event took."""
 
-    def __init__(self, address, topic, command):
-        self.command = command
+    def __init__(self, address, topic, command, apart=False):
+        self.command, self.apart = command, apart
         self.book = Book()
         self.groups = []
         self.seconds = {}
         self.production = Production(address, topic)
 
     def join(self, *names):
-        self.groups.append(Members(self.book, self.command, names))
+        self.groups.append(Members(self.book, self.command, names, self.apart))
         return self.groups[-1]
 
     def settle(self, what, event, seconds=60):
         """Lets something happen, and waits until the group has settled."""
         begin = time.monotonic()
         result = event()
-        settled = until(self.book.settled, f"the group settles after: {what}; {self.book.held}", seconds)
+        settled = until(self.book.settled, lambda: f"the group settles after: {what}; {self.book.held}", seconds)
         self.seconds[what] = max(0.0, settled - max(begin, self.book.joined))
         return result
 
@@ -153,7 +158,7 @@ class Crowd:
             fresh = dict(reversed(self.production.acked[known:]))
             return len(fresh) == PARTITIONS and self.book.has_seen(fresh.items())
 
-        until(one_of_each, f"every partition is read after: {what}; {self.book.held}", seconds)
+        until(one_of_each, lambda: f"every partition is read after: {what}; {self.book.held}", seconds)
         self.seconds[what] = time.monotonic() - begin
 
     def everything_was_read(self, seconds=60):

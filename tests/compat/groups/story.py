@@ -31,7 +31,7 @@ def restart(broker, how):
     broker.start()
 
 
-def tell(make_broker, name, record_property, command, strategy, static=False):
+def tell(make_broker, name, record_property, command, strategy, static=False, apart=False):
     """The whole story; its times go into the summary of the test run."""
     broker = make_broker(SETTINGS).start()
     with broker.wire() as wire:
@@ -39,7 +39,7 @@ def tell(make_broker, name, record_property, command, strategy, static=False):
             pytest.skip("this broker has no ConsumerGroupHeartbeat yet")
         assert wire.create_topic(name, PARTITIONS) == 0
     who = [f"{'static-' if static else ''}m{i}" for i in range(12)]
-    crowd = Crowd(broker.address, name, [*command, broker.address, name, f"group-{name}", strategy])
+    crowd = Crowd(broker.address, name, [*command, broker.address, name, f"group-{name}", strategy], apart)
     try:
         stays = crowd.join(*who[:6])
         leaves, crashes = crowd.settle("join of 10", lambda: (crowd.join(*who[6:8]), crowd.join(*who[8:10])))
@@ -56,7 +56,7 @@ def tell(make_broker, name, record_property, command, strategy, static=False):
         for members in (stays, came):
             members.leave()
         for members in (leaves, stays, came):
-            assert members.process.wait(30) == 0
+            assert members.exit_codes(30) == {0}
     finally:
         crowd.end()
         times = ", ".join(f"{what} {seconds:.1f}" for what, seconds in crowd.seconds.items())

@@ -176,7 +176,7 @@ class Pipeline:
     def goes_on(self, seconds=60):
         """Waits until some more was committed."""
         before = self.said.counts["committed"]
-        until(lambda: self.said.counts["committed"] >= before + 20, f"work goes on; {self.said}", seconds)
+        until(lambda: self.said.counts["committed"] >= before + 20, lambda: f"work goes on; {self.said}", seconds)
 
     # ---- what happens ---------------------------------------------------------------------------------------------------
 
