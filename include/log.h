@@ -204,6 +204,74 @@ struct log_swap {
 /* 0: it has begun. E_OFFLINE: it has not, and the cleaned files are left. */
 int log_swap(struct log *l, struct log_swap *w, void (*done)(struct log_swap *w, int rc));
 
+/* ---- moving to another log directory ------------------------------------------------------------------------------------ */
+
+/* A log moves to the log directory `dir` while it serves (KIP-113). Embedded in its owner's struct; zero-filled but for what goes in.
+ *
+ *   1  log_move_begin       the segments are copied on a lane, into "<topic>-<p>.<32 hex>-future" of that directory
+ *   2  switching            the rest is copied, and the copy gets the partition's name; what is appended from here on is not acknowledged,
+ *                           and no reader sees it. The log is still where it was, and stays there when anything fails
+ *   3  switched             the copy is whole, and on the disk up to where anything was promised. The owner says, in its metadata, that it
+ *                           is the one that counts; the log goes on there at once
+ *   4  log_move_end         when that is durable: the old directory is deleted; what was held back is acknowledged
+ *
+ * A start finds one directory that counts (src/log/README.directory.md). It can be given up before 3: log_move_cancel, the log's deletion;
+ * in 1 a clean stop does, too. */
+struct log_move {
+    /* in */
+    int dir;
+    int64_t bytes_per_second;                 /* of 1; 0: it waits. Later: log_move_set_rate */
+    void (*switching)(struct log_move *v);    /* 2: who works in the log's directory lets go of it. May be NULL */
+    int (*switched)(struct log_move *v);      /* 3: 0, and log_move_end follows, later; E_*: nothing was said, the log stays */
+    void (*done)(struct log_move *v, int rc); /* it has ended: 0 after 4; E_CANCELED; E_NOSPC, E_IO ...: the log stays where it is;
+                                                 E_OFFLINE after 3: it is in a directory that has failed */
+    /* its own */
+    struct log *log; /* NULL: it was closed, or deleted, meanwhile */
+    struct logm *m;
+    struct log_dir *to, *from;
+    struct dir_entry *entry;        /* of the copy, in `to`: nobody else gets the name */
+    char *path, *old_path;          /* of the copy; of the log before the switch */
+    struct log_move_copied *copied; /* by base offset */
+    uint32_t n_copied, cap_copied;
+    uint32_t at;                    /* the one that is being copied */
+    uint64_t serial, position;      /* of that segment; in it */
+    int64_t copied_end;             /* the copy has all batches below it */
+    uint64_t held_serial, held_position; /* the end of the log when it was held */
+    enum log_move_state { LOG_MOVE_COPIES = 0, LOG_MOVE_HOLDS, LOG_MOVE_NAMED, LOG_MOVE_SWITCHED } state;
+    bool canceled, running;
+    int n_tries;                    /* to have the checkpoints written */
+    struct timer timer;
+    struct job job;
+    struct file *source, *target;   /* references, for the job */
+    uint32_t n_bytes;               /* of the job */
+    bool is_last;                   /* of its segment */
+    int64_t base_offset;
+    uint64_t walked;                /* position behind the last batch that is whole in the copy */
+    int64_t walked_end;             /* its last offset + 1 */
+    int rc_read, rc;
+};
+/* l does not move, and is not in v->dir. E_EXIST: that has a directory of the same name. E_NOSPC: the log has no partition.metadata.
+ * E_OFFLINE. Then nothing has begun, and `done` is not called. */
+int log_move_begin(struct log *l, struct log_move *v);
+void log_move_end(struct log_move *v);                                /* after `switched`; calls `done` */
+void log_move_set_rate(struct log_move *v, int64_t bytes_per_second); /* takes effect at once */
+/* Gives it up, where it was not switched yet; `done` is called, later when a job runs. */
+void log_move_cancel(struct log_move *v);
+struct log_move *log_moving(const struct log *l); /* NULL: it does not */
+/* Before 3: where the copy ends, and how many bytes it has (DescribeLogDirs: the future replica). */
+int64_t log_move_end_offset(const struct log_move *v);
+uint64_t log_move_size_bytes(const struct log_move *v);
+
+/* Copies that were there at logm_open, of partitions that are elsewhere: their moves had not ended. They are removed; who wants such a
+ * move to go on begins it again. (Kafka goes on with them: LogManager.futureLogs) */
+struct logm_future {
+    struct uuid topic_id;
+    int32_t partition;
+    int dir;
+};
+int logm_n_futures(const struct logm *m);
+const struct logm_future *logm_future_get(const struct logm *m, int i);
+
 /* ---- appending ------------------------------------------------------------------------------------------------------ */
 
 enum log_origin {

@@ -254,6 +254,8 @@ static int64_t value_now(const struct log *l, enum checkpoint_kind kind)
     switch (kind) {
     case CHECKPOINT_RECOVERY:
         ASSERT(l->recovery_point <= l->end_offset);
+        if (log_is_held(l)) /* the copy's line is past what the old directory has flushed: move_switch.c */
+            return l->entry->value[kind];
         return MIN(l->recovery_point, l->indexed_point);
     case CHECKPOINT_START:
         return l->start_offset > log_first_base(l) || l->n_departures > 0 ? l->start_offset
@@ -266,12 +268,15 @@ static int64_t value_now(const struct log *l, enum checkpoint_kind kind)
     return CHECKPOINT_NONE;
 }
 
-bool checkpoint_is_stale(const struct log *l)
+bool dir_entry_is_stale(const struct dir_entry *e)
 {
-    const struct dir_entry *e = l->entry;
-
     return e->stale[CHECKPOINT_RECOVERY] != STALE_NONE ||
            e->stale[CHECKPOINT_START] != STALE_NONE || e->stale[CHECKPOINT_CLEANER] != STALE_NONE;
+}
+
+bool checkpoint_is_stale(const struct log *l)
+{
+    return dir_entry_is_stale(l->entry);
 }
 
 /* Takes the values of now; false when the file says just that. */
@@ -285,7 +290,7 @@ static bool take_values(struct log_dir *d, enum checkpoint_kind kind, int *n_lin
             e->value[kind] = CHECKPOINT_NONE;
         else if (e->log)
             e->value[kind] = value_now(e->log, kind);
-        if (e->stale[kind] == STALE_LINE && e->log)
+        if (e->stale[kind] == STALE_LINE && !e->gone)
             e->stale[kind] = STALE_WRITING;
         changed |= e->value[kind] != e->written[kind] || e->stale[kind] != STALE_NONE;
         *n_lines += e->value[kind] != CHECKPOINT_NONE;

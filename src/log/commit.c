@@ -126,7 +126,7 @@ void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t 
         return;
     mark_dirty(l);
     checkpoint_note(l->dir, CHECKPOINT_RECOVERY);
-    if (!l->config.durable) {
+    if (!l->config.durable && !log_is_held(l)) {
         appended_volatile(l, n_bytes, n_records);
         return;
     }
@@ -163,8 +163,8 @@ void commit_recovered(struct log *l)
 void commit_config_changed(struct log *l, bool was_durable)
 {
     ASSERT_CORE();
-    if (l->dir->offline || was_durable == l->config.durable)
-        return;
+    if (l->dir->offline || was_durable == l->config.durable || log_is_held(l))
+        return; /* commit_let_go sees to it */
     if (!l->config.durable) {
         l->high_watermark = l->end_offset;
         l->needs_sync = l->flushed_offset < l->end_offset;
@@ -174,6 +174,21 @@ void commit_config_changed(struct log *l, bool was_durable)
     } else if (l->flushed_offset < l->end_offset) {
         l->needs_sync = true;
         want_commit(l);
+    }
+}
+
+void commit_let_go(struct log *l)
+{
+    ASSERT_CORE();
+    ASSERT(!log_is_held(l));
+    if (l->flushed_offset < l->end_offset) {
+        l->needs_sync = true; /* it may have been durable, or not, in between */
+        want_commit(l);
+    }
+    if (!l->config.durable && l->high_watermark < l->end_offset) {
+        l->high_watermark = l->end_offset;
+        log_bound_moved(l);
+        checkpoint_note(l->dir, CHECKPOINT_WATERMARK);
     }
 }
 
@@ -205,7 +220,12 @@ static void take_log(struct commit *c, struct log *l)
     list_remove(&l->in_commit);
 }
 
-/* True when some must stay behind: see checkpoint_is_stale. */
+static bool must_stay(const struct log *l)
+{
+    return log_is_held(l) || checkpoint_is_stale(l);
+}
+
+/* True when some must stay behind. */
 static bool take_logs(struct commit *c)
 {
     bool stale = false;
@@ -215,7 +235,7 @@ static bool take_logs(struct commit *c)
     {
         struct log *l = CONTAINER_OF(it, struct log, in_commit);
 
-        if (checkpoint_is_stale(l))
+        if (must_stay(l))
             stale = true;
         else
             take_log(c, l);
@@ -235,7 +255,7 @@ static void take_parts(struct commit *c, bool some_stay)
     c->taken.n = 0;
     c->taken.total_bytes = 0;
     for (uint32_t i = 0; i < all.n; i++) {
-        struct parts *to = checkpoint_is_stale(all.p[i].l) ? &c->queue : &c->taken;
+        struct parts *to = must_stay(all.p[i].l) ? &c->queue : &c->taken;
 
         *parts_push(to) = all.p[i]; /* never overtakes i */
         to->total_bytes += all.p[i].n_bytes;

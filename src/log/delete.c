@@ -241,6 +241,8 @@ int log_delete_segments(struct log *l, int n)
     ASSERT(n <= l->n_segments);
     if (l->dir->offline || l->deleted)
         return E_OFFLINE;
+    if (log_is_held(l))
+        return E_AGAIN;
     if (n == l->n_segments) {
         ASSERT(l->high_watermark == l->end_offset);
         rc = log_roll_active(l);
@@ -324,5 +326,7 @@ int64_t log_start_durable(const struct log *l)
     const struct dir_entry *e = l->entry;
     int64_t noted = e->stale[CHECKPOINT_START] == STALE_NONE ? e->written[CHECKPOINT_START] : CHECKPOINT_NONE;
 
+    if (log_is_held(l)) /* which of two directories counts after a power cut is not decided */
+        return CHECKPOINT_NONE;
     return l->n_departures > 0 ? noted : MAX(noted, log_first_base(l));
 }

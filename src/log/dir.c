@@ -72,6 +72,11 @@ static bool ends_with(const char *name, const char *suffix)
     return n > n_suffix && memcmp(name + n - n_suffix, suffix, n_suffix) == 0;
 }
 
+bool dir_is_future(const char *name)
+{
+    return ends_with(name, DIR_FUTURE_SUFFIX) && strchr(name, '.');
+}
+
 void dir_aside_name(struct rng *rng, const char *name_key, size_t topic_bytes, const char *suffix,
                     char out[DIR_NAME_MAX + 1])
 {
@@ -239,13 +244,12 @@ static int list_entry(void *arg, const char *name, bool is_dir)
 
     if (!is_dir)
         return 0;
-    if (ends_with(name, DIR_DELETE_SUFFIX))
+    if (ends_with(name, DIR_DELETE_SUFFIX) || dir_is_future(name))
         buf_put(at->leftovers, name, strlen(name) + 1);
     else if (dir_parse_name(name, &topic_bytes, &partition))
         (void)dir_entry_add(at->d, name);
-    else if (ends_with(name, DIR_FUTURE_SUFFIX))
-        diag_warn("%s/%s is left from moving a partition between directories; it is not used",
-                  at->d->path, name);
+    else if (ends_with(name, DIR_STRAY_SUFFIX))
+        diag_warn("%s/%s was set aside, and is not used; it may be removed", at->d->path, name);
     return 0;
 }
 

@@ -58,6 +58,8 @@ void dir_entry_forget(struct log_dir *d, struct dir_entry *e); /* a gone one, fo
 /* Nothing of this log may be acknowledged: after a crash, a line of its namesake would be taken for
  * its own. */
 bool checkpoint_is_stale(const struct log *l);
+bool dir_entry_is_stale(const struct dir_entry *e);
+bool dir_is_future(const char *name); /* of a copy that is being made (move.c) */
 /* "orders-3" into 6 and 3; false when it is no such name. */
 bool dir_parse_name(const char *name, size_t *topic_bytes, int32_t *partition);
 
@@ -81,6 +83,13 @@ int dir_read_topic_id(struct vfs *v, const char *partition_path, struct uuid *ou
 /* The name of a set-aside directory: "<topic>-<p>.<32 hex><suffix>", as LocalLog.logDeleteDirName. */
 void dir_aside_name(struct rng *rng, const char *name_key, size_t topic_bytes, const char *suffix,
                     char out[DIR_NAME_MAX + 1]);
+
+/* ---- found.c -------------------------------------------------------------------------------- */
+
+int found_make(struct logm *m, struct errmsg *msg);
+void found_release(struct logm *m);
+/* Names that dir_open has collected, each ended by a zero byte. */
+void remove_leftovers(struct log_dir *d, const struct buf *names);
 
 /* ---- checkpoint.c --------------------------------------------------------------------------- */
 
@@ -189,6 +198,7 @@ void commit_start(struct log_dir *d); /* when there is something to commit, and 
 bool commit_idle(const struct log_dir *d);
 bool commit_running(const struct log_dir *d);
 void commit_drop_log(struct log *l);       /* it is going away */
+void commit_let_go(struct log *l);         /* it was held: what it appended meanwhile is to be committed */
 void commit_drop_queue(struct log_dir *d); /* the directory is offline */
 /* Everything below the end is committed, or nothing waits for it. */
 void flush_init(struct log_dir *d);
@@ -230,6 +240,8 @@ void waits_offline(struct log *l);
 void waits_start_noted(struct log *l); /* the checkpoint of log starts was written */
 void waits_cancel_all(struct log *l);
 void remove_release(struct log_dir *d);
+/* A partition's directory gets out of the way at once, and is removed later. Its entry is the caller's. */
+void dir_set_aside(struct log_dir *d, const char *path, const char *name_key, size_t topic_bytes, int64_t delay_ms);
 bool remove_idle(const struct log_dir *d);
 
 #endif

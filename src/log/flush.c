@@ -13,7 +13,8 @@
  *             and their indexes -> done: recovery points and flushed offsets move to those ends, the
  *             half is free, the checkpoint of the recovery points is written.
  * Invariant:  a half is freed only by a flush that began after its last entry was planned, and
- *             every log with bytes in it that no earlier flush had covered took part. The indexes
+ *             every log with bytes in it that no earlier flush had covered took part; none is freed
+ *             while such a log is leaving for another directory (move_switch.c). The indexes
  *             hold all below indexed_point, on the disk; no recovery point past it is noted.
  * Failures:   the directory goes offline, and what ends on the other lane after the failure does not
  *             count any more (dir_sync_result). An index that can not be written or opened only holds
@@ -156,7 +157,7 @@ static void flush_take(struct flush *f, struct log *l)
         f->logs = xrealloc_array(f->logs, f->cap_logs, sizeof(*f->logs));
     }
     fl = &f->logs[f->n_logs++];
-    *fl = (struct flush_log){.l = l, .end = l->end_offset};
+    *fl = (struct flush_log){.l = l, .end = log_promised_end(l)};
     fl->indexes = log_collect_indexes(l, &f->list); /* which may make files: their names count, too */
     fl->names = collect_names(l, &f->list);
     log_collect_flush(l, &f->list);
@@ -243,7 +244,7 @@ static void want_rest(struct log_dir *d)
     {
         const struct log *l = CONTAINER_OF(it, struct log, in_dirty);
 
-        any |= l->recovery_point < l->end_offset;
+        any |= l->recovery_point < log_promised_end(l);
     }
     if (any)
         flush_want_all(d);
@@ -252,7 +253,7 @@ static void want_rest(struct log_dir *d)
 void flush_start(struct log_dir *d)
 {
     struct flush *f = d->flush;
-    bool for_half = d->journal && journal_wants_flush(d->journal);
+    bool for_half = d->journal && journal_wants_flush(d->journal) && d->n_leaving == 0;
 
     if (f->running || d->offline)
         return;
@@ -378,6 +379,7 @@ void logm_flush_all(struct logm *m)
 {
     ASSERT_CORE();
     m->flushing_all = true;
+    moves_stop(m);
     for (int i = 0; i < m->n_dirs; i++) {
         struct log_dir *d = &m->dirs[i];
 

@@ -93,11 +93,23 @@ struct log {
     uint32_t names_in_flight; /* running jobs that sync names of this log */
     int64_t journaled_end; /* end of the newest part in the journal; 0: none */
     struct list swaps;     /* swap.c: struct log_swap.link */
+    struct log_move *move; /* to another directory; NULL */
+    int64_t held_from;     /* move_switch.c: from here on nothing is acknowledged, nor shown to a reader; INT64_MAX: it is not held */
     bool uncleanable;      /* its contents cannot be read */
     struct wall cleaned;   /* last compacted */
     uint32_t n_departures; /* delete.c: rows of segments that are leaving */
     struct dir_entry *entry; /* what the directory half keeps of every partition, open or not */
 };
+
+/* A log that goes over to another directory is held: up to where it can be promised that a record is there. */
+static inline bool log_is_held(const struct log *l)
+{
+    return l->held_from < INT64_MAX;
+}
+static inline int64_t log_promised_end(const struct log *l)
+{
+    return MIN(l->end_offset, l->held_from);
+}
 
 /* ---- a log directory ------------------------------------------------------------------------ */
 
@@ -121,6 +133,7 @@ struct log_dir {
     struct flush *flush;     /* flush.c's state */
     uint64_t volatile_bytes; /* appended to logs that are not durable since a flush of all was asked for */
     struct checkpoint *checkpoint; /* checkpoint.c's state */
+    int n_leaving;           /* logs that have gone over to another directory, while this one may still be the one that counts */
     struct list departures;  /* delete.c: struct departure.link */
     struct list removals;    /* remove.c: struct removal.link */
     struct dir_entry *entries; /* uthash by name_key: every partition directory in it, open or not */
@@ -137,11 +150,14 @@ struct logm {
     const struct config *config;
     struct uuid cluster_id;
     int64_t broker_epoch; /* for the clean-shutdown marker; -1 */
+    uint64_t n_segments_made; /* segment.serial */
     struct log_dir *dirs;
     int n_dirs;
     struct log *logs; /* uthash by name_key */
     struct logm_found *found;
     int n_found;
+    struct logm_future *futures;
+    int n_futures;
     struct list awake; /* logs whose waits may fire */
     struct timer checkpoint_timer;
     struct timer flush_timer; /* flush.ms */
@@ -237,6 +253,10 @@ void commit_named(struct log *l);
 void departures_drop_log(struct log *l);
 void departures_release(struct log_dir *d);
 void swaps_drop_log(struct log *l); /* swap.c */
+/* move.c */
+void moves_drop_log(struct log *l);
+void move_log_deleted(struct log *l); /* what it has in another directory goes, too; before log_detach */
+void moves_stop(struct logm *m);      /* a clean stop begins: those that copy still end */
 /* l was recovered: the flush lane is to sync its indexes, and to note its recovery point. */
 void commit_recovered(struct log *l);
 /* A write failed for another reason than space, or a flush did: the directory is offline for good. Returns E_OFFLINE. */

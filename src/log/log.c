@@ -52,6 +52,7 @@ static struct log *log_new(struct logm *m, const char *topic, int32_t partition,
     l->name_key = xasprintf("%s-%d", topic, partition);
     l->extra_snapshots[0] = -1;
     l->extra_snapshots[1] = -1;
+    l->held_from = INT64_MAX;
     config_copy(&l->config, config);
     places_forget(l);
     return l;

@@ -53,81 +53,12 @@ static void dir_release(struct log_dir *d)
     free(d->path);
 }
 
-static void found_release(struct logm *m)
-{
-    for (int i = 0; i < m->n_found; i++)
-        free((void *)(uintptr_t)m->found[i].topic);
-    free(m->found);
-    m->found = NULL;
-    m->n_found = 0;
-}
-
-static int found_cmp(const void *a, const void *b)
-{
-    const struct logm_found *x = a, *y = b;
-    int rc = strcmp(x->topic, y->topic);
-
-    if (rc != 0)
-        return rc;
-    if (x->partition != y->partition)
-        return x->partition < y->partition ? -1 : 1;
-    return memcmp(x->topic_id.b, y->topic_id.b, sizeof(x->topic_id.b));
-}
-
-static void found_add(struct logm *m, const struct log_dir *d)
-{
-    for (struct dir_entry *e = d->entries; e; e = e->by_name.next) {
-        if (e->gone)
-            continue;
-        m->found[m->n_found++] = (struct logm_found){
-            .topic = str_dup((struct str){e->name_key, e->topic_bytes}),
-            .partition = e->partition,
-            .topic_id = e->topic_id,
-            .dir = d->index, .was_clean = d->was_clean, .id_unread = e->id_unread,
-        };
-    }
-}
-
-/* One list of what is there; E_FORMAT when two directories hold the same partition. Of another topic id it is another one: the rename
- * of a deletion is not synced, so that after a power cut a directory may be back whose name was given again, elsewhere. */
-static int found_make(struct logm *m, struct errmsg *msg)
-{
-    size_t n = 0;
-
-    for (int i = 0; i < m->n_dirs; i++)
-        n += (size_t)m->dirs[i].n_entries;
-    m->found = xcalloc(MAX(n, 1), sizeof(*m->found));
-    for (int i = 0; i < m->n_dirs; i++)
-        found_add(m, &m->dirs[i]);
-    ASSERT((size_t)m->n_found == n);
-    qsort(m->found, n, sizeof(*m->found), found_cmp);
-    for (size_t i = 1; i < n; i++) {
-        const struct logm_found *a = &m->found[i - 1], *b = &m->found[i];
-
-        if (found_cmp(a, b) != 0 || (uuid_is_zero(a->topic_id) && !(a->was_clean && b->was_clean)))
-            continue;
-        errmsg_set(msg, "partition %s-%d is in both %s and %s", a->topic, a->partition,
-                   m->dirs[a->dir].path, m->dirs[b->dir].path);
-        return E_FORMAT;
-    }
-    return 0;
-}
-
 /* From here on the directory may be changed. */
 static int dir_take_over(struct log_dir *d, struct errmsg *msg)
 {
     int rc = journal_open(d, !d->was_clean, msg);
 
     return rc < 0 ? rc : dir_unmark(d, msg);
-}
-
-static void remove_leftovers(struct log_dir *d, const struct buf *names)
-{
-    const char *name = (const char *)names->p;
-    char path[DIR_PATH_MAX];
-
-    for (size_t at = 0; at < names->n; at += strlen(name + at) + 1)
-        remove_later(d, dir_file_path(d, name + at, path), 0);
 }
 
 static int check_ids(const struct logm *m, struct errmsg *msg)
@@ -284,44 +215,6 @@ bool logm_was_clean(const struct logm *m)
     return true;
 }
 
-int logm_n_found(const struct logm *m)
-{
-    return m->n_found;
-}
-
-const struct logm_found *logm_found_get(const struct logm *m, int i)
-{
-    ASSERT(i >= 0);
-    ASSERT(i < m->n_found);
-    return &m->found[i];
-}
-
-int logm_found_set_stray(struct logm *m, int i)
-{
-    const struct logm_found *found = logm_found_get(m, i);
-    struct log_dir *d = &m->dirs[found->dir];
-    char *name_key = xasprintf("%s-%d", found->topic, found->partition);
-    char name[DIR_NAME_MAX + 1], from[DIR_PATH_MAX], to[DIR_PATH_MAX];
-    struct dir_entry *e = dir_entry_find(d, name_key);
-    int rc;
-
-    ASSERT_CORE();
-    ASSERT(e);
-    ASSERT(!e->log);
-    dir_aside_name(&m->env->rng, name_key, e->topic_bytes, DIR_STRAY_SUFFIX, name);
-    rc = vfs_rename(m->env->vfs, dir_file_path(d, name_key, from), dir_file_path(d, name, to));
-    if (rc == 0)
-        rc = vfs_sync_dir(m->env->vfs, d->path);
-    if (rc == 0) {
-        diag_warn("%s belongs to no topic; it is kept as %s", from, name);
-        dir_entry_remove(d, e);
-    } else {
-        rc = dir_fail(d, "rename", from, rc);
-    }
-    free(name_key);
-    return rc;
-}
-
 /* ---- logs ----------------------------------------------------------------------------------- */
 
 int dir_place(const struct logm *m, const char *name_key, int wanted, struct log_dir **out,
@@ -414,6 +307,7 @@ void log_detach(struct log *l)
     flush_drop_log(l);
     departures_drop_log(l);
     swaps_drop_log(l);
+    moves_drop_log(l);
 }
 
 /* ---- the end of a turn ---------------------------------------------------------------------- */

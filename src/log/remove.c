@@ -115,16 +115,14 @@ void remove_release(struct log_dir *d)
         removal_free(CONTAINER_OF(first, struct removal, link));
 }
 
-/* Moves the directory out of the way, and has it removed. */
-static void set_aside(struct log_dir *d, struct rng *rng, const char *path, const char *name_key,
-                      size_t topic_bytes, int64_t delay_ms)
+void dir_set_aside(struct log_dir *d, const char *path, const char *name_key, size_t topic_bytes, int64_t delay_ms)
 {
     struct vfs *v = d->m->env->vfs;
     char name[DIR_NAME_MAX + 1];
     char aside[DIR_PATH_MAX];
     int rc;
 
-    dir_aside_name(rng, name_key, topic_bytes, DIR_DELETE_SUFFIX, name);
+    dir_aside_name(&d->m->env->rng, name_key, topic_bytes, DIR_DELETE_SUFFIX, name);
     dir_file_path(d, name, aside);
     rc = vfs_rename(v, path, aside);
     if (rc == 0) {
@@ -151,11 +149,12 @@ void log_delete(struct log *l)
     ASSERT(e->log == l);
     ASSERT(strlen(e->name_key) <= DIR_NAME_MAX);
     memcpy(name_key, e->name_key, strlen(e->name_key) + 1);
+    move_log_deleted(l);
     log_detach(l);
     log_free(l);
     dir_entry_remove(d, e);
     checkpoint_note(d, CHECKPOINT_RECOVERY);
-    set_aside(d, &d->m->env->rng, path, name_key, topic_bytes, delay_ms);
+    dir_set_aside(d, path, name_key, topic_bytes, delay_ms);
     free(path);
 }
 

@@ -52,6 +52,7 @@ struct segment *segment_new(struct log *l, int64_t base_offset, uint64_t size_by
     ASSERT(base_offset >= 0);
     s->magic = SEGMENT_MAGIC;
     s->log = l;
+    s->serial = ++l->m->n_segments_made;
     s->base_offset = base_offset;
     s->size_bytes = size_bytes;
     s->written_from = (uint32_t)size_bytes;

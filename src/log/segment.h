@@ -110,6 +110,7 @@ void txn_index_release(struct segment *s);
 struct segment {
     uint32_t magic;
     struct log *log;
+    uint64_t serial; /* no other segment that this process has made has it */
     int64_t base_offset;
     bool sealed;         /* not the active one: the file is opened for reading only */
     enum swapping { SWAPPING_NONE = 0, SWAPPING_INDEXES, SWAPPING_ALL } swapping; /* which of its files are still called .swap */

@@ -210,7 +210,7 @@ int log_swap(struct log *l, struct log_swap *w, void (*done)(struct log_swap *, 
     ASSERT_CORE();
     ASSERT(l->magic == LOG_MAGIC);
     ASSERT(w->n_segments > 0);
-    if (l->dir->offline || l->deleted)
+    if (l->dir->offline || l->deleted || log_is_held(l))
         return E_OFFLINE;
     w->log = l;
     w->dir = l->dir;
@@ -264,7 +264,7 @@ void log_set_uncleanable(struct log *l)
 
 bool log_is_uncleanable(const struct log *l)
 {
-    return l->uncleanable || l->dir->offline;
+    return l->uncleanable || log_is_held(l) || l->dir->offline;
 }
 
 int64_t log_cleanable_end(const struct log *l)

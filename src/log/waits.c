@@ -36,7 +36,7 @@ void waits_wake(struct log *l)
 /* Everything below it is as durable as the topic promises. */
 static int64_t durable_bound(const struct log *l)
 {
-    return l->config.durable && !PLANTED(ack_before_flush) ? l->flushed_offset : l->end_offset;
+    return l->config.durable && !PLANTED(ack_before_flush) ? l->flushed_offset : log_promised_end(l);
 }
 
 static struct log_wait *wait_of(struct list *link)
