@@ -36,9 +36,11 @@ struct broker {
     int64_t producer_id_next, producer_id_end; /* the block in use */
     struct list requests; /* api's: in work */
     struct list deletions; /* partitions.c: topics whose end is not durable yet */
+    struct list moves;     /* moves.c: logs on their way to another directory */
     struct list hanging;   /* hanging.c: logs with open transactions that somebody has to look at */
     struct timer hanging_timer;
     bool stopping;
+    bool freeing;
     bool failed; /* the last log directory went offline: the process ends with 74 */
     void *api;   /* api's own state (fetch sessions) */
     void (*api_free)(void *api);
@@ -63,6 +65,9 @@ void broker_free(struct broker *b, bool clean); /* clean = false: as if killed *
 /* The log of a partition, opened when it is there. NULL with rc 0: the partition is known but nothing was ever written to it
  * (make = false). make = true creates it. 0, or E_* (offline, no space, corrupt). */
 int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make, struct log **out);
+/* Its log, which is open, is to be in this log directory: it moves there while it serves, and the metadata follows. Another move of it is
+ * given up. The rate is replica.alter.log.dirs.io.max.bytes.per.second. (KIP-113) */
+void broker_move_log(struct broker *b, struct meta_topic *t, int32_t partition, int dir);
 /* The log directory of this id, as an index; -1 when it is none of ours. */
 int broker_dir_of(const struct broker *b, struct uuid id);
 /* The topic __consumer_offsets, made when it is missing; its partition count, 0 when it cannot be made now. */

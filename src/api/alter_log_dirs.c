@@ -3,9 +3,10 @@
  * Owner: the request; rows live in its arena.
  *
  * Happy path: each partition, of two directories for one the last -> it is there already, or was never written to: then only the
- *             metadata changes -> the reply when that is durable. For a partition that does not exist yet the directory is
- *             remembered until it is made.
- * Failures:   per partition. One with records does not move (SKIPPED.md).
+ *             metadata changes -> the reply when that is durable. One with records begins to move (broker/moves.c), and the reply does
+ *             not wait for it; naming the directory where it is ends a move. For a partition that does not exist yet the directory
+ *             is remembered until it is made.
+ * Failures:   per partition.
  */
 #include "rows.h"
 
@@ -77,11 +78,10 @@ static int16_t place(struct broker *b, struct meta_topic *t, int32_t partition, 
 
     if (api_partition_offline(b, &t->partitions[partition]) || broker_log(b, t, partition, false, &log) < 0)
         return KE_KAFKA_STORAGE_ERROR;
-    if (log && log_dir_index(log) != dir) {
-        diag_info("%s-%d stays in %s: a partition with records is not moved between log directories", t->name, partition,
-                  logm_dir_path(b->logm, log_dir_index(log)));
-        return KE_KAFKA_STORAGE_ERROR;
-    }
+    if (log)
+        broker_move_log(b, t, partition, dir);
+    if (log && log_dir_index(log) != dir)
+        return KE_NONE;
     if (broker_dir_of(b, t->partitions[partition].dir_id) == dir)
         return KE_NONE;
     return (int16_t)err_kafka(meta_assign_dir(b->meta, t, partition, dir));

@@ -12,6 +12,9 @@
 struct place {
     int dir;
     uint64_t size_bytes; /* 0 while nothing was written to it */
+    int future_dir;      /* where it moves to; NOT_WANTED: it does not */
+    uint64_t future_bytes;
+    int64_t future_lag;
 };
 struct wanted_topic {
     struct meta_topic *t;
@@ -23,6 +26,20 @@ struct description {
     int n_topics;
 };
 
+/* After the switch there is one copy that counts, or soon will: no future one is shown. */
+static struct place place_of_log(const struct log *log)
+{
+    struct place p = {.dir = log_dir_index(log), .size_bytes = log_size_bytes(log), .future_dir = NOT_WANTED};
+    const struct log_move *v = log_moving(log);
+
+    if (v && v->dir != p.dir) {
+        p.future_dir = v->dir;
+        p.future_bytes = log_move_size_bytes(v);
+        p.future_lag = MAX(0, log_end_offset(log) - log_move_end_offset(v));
+    }
+    return p;
+}
+
 static struct place place_of(struct description *d, struct meta_topic *t, int32_t i)
 {
     struct broker *b = d->rq->broker;
@@ -30,11 +47,11 @@ static struct place place_of(struct description *d, struct meta_topic *t, int32_
     int dir;
 
     if (broker_log(b, t, i, false, &log) < 0)
-        return (struct place){.dir = NOT_WANTED};
+        return (struct place){.dir = NOT_WANTED, .future_dir = NOT_WANTED};
     if (log)
-        return (struct place){log_dir_index(log), log_size_bytes(log)};
+        return place_of_log(log);
     dir = broker_dir_of(b, t->partitions[i].dir_id);
-    return (struct place){.dir = MAX(dir, 0)};
+    return (struct place){.dir = MAX(dir, 0), .future_dir = NOT_WANTED};
 }
 
 static struct wanted_topic *want(struct description *d, struct meta_topic *t)
@@ -73,7 +90,7 @@ static void want_some(struct description *d, const struct describe_log_dirs_requ
             continue;
         w = want(d, t);
         for (int32_t p = 0; p < t->n_partitions; p++)
-            w->places[p].dir = NOT_WANTED;
+            w->places[p] = (struct place){.dir = NOT_WANTED, .future_dir = NOT_WANTED};
         for (int32_t p = 0; p < asked->n_partitions; p++)
             if (asked->partitions[p] >= 0 && asked->partitions[p] < t->n_partitions)
                 w->places[asked->partitions[p]] = place_of(d, t, asked->partitions[p]);
@@ -94,11 +111,15 @@ static void add_topic(struct description *d, const struct wanted_topic *w, int d
         struct describe_log_dirs_response_results_topics_partitions *p =
             &topic->partitions[topic->n_partitions];
 
-        if (w->places[i].dir != dir)
+        bool is_future = w->places[i].future_dir == dir;
+
+        if (w->places[i].dir != dir && !is_future)
             continue;
         describe_log_dirs_response_results_topics_partitions_init(p);
         p->partition_index = i;
-        p->partition_size = (int64_t)w->places[i].size_bytes;
+        p->partition_size = (int64_t)(is_future ? w->places[i].future_bytes : w->places[i].size_bytes);
+        p->offset_lag = is_future ? w->places[i].future_lag : 0;
+        p->is_future_key = is_future;
         topic->n_partitions++;
     }
     if (topic->n_partitions > 0)

@@ -100,6 +100,7 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
     b->node_id = (int32_t)options->config->node_id;
     list_init(&b->requests);
     list_init(&b->deletions);
+    list_init(&b->moves);
     broker_hanging_init(b);
     b->security = security_new();
     b->quota = quota_new();
@@ -126,6 +127,7 @@ int broker_start(struct env *env, const struct broker_options *options, struct b
         goto out;
     broker_hanging_start(b);
     b->cleaner = broker_cleaner_new(b);
+    broker_moves_go_on(b);
     *out = b;
 out:
     if (rc < 0)
@@ -169,6 +171,7 @@ void broker_free(struct broker *b, bool clean)
 {
     if (!b)
         return;
+    b->freeing = true;
     if (b->api_free)
         b->api_free(b->api);
     cleaner_free(b->cleaner);
@@ -181,6 +184,7 @@ void broker_free(struct broker *b, bool clean)
     if (b->meta)
         meta_close(b->meta);
     broker_deletions_release(b);
+    broker_moves_release(b);
     if (b->logm)
         logm_close(b->logm, clean);
     quota_free(b->quota);

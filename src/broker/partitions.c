@@ -160,6 +160,7 @@ static void broker_configured(void *arg)
 
     if (b->cleaner)
         cleaner_configured(b->cleaner);
+    broker_moves_configured(b);
 }
 
 struct meta_observer broker_observer(struct broker *b)
@@ -193,6 +194,26 @@ static bool is_nobodys(const struct logm *m, int i)
     return uuid_is_zero(f->topic_id) && !f->id_unread && (!f->was_clean || has_namesake(m, i));
 }
 
+static bool same_partition(const struct logm_found *x, const struct logm_found *y)
+{
+    return x->partition == y->partition && strcmp(x->topic, y->topic) == 0 && uuid_eq(x->topic_id, y->topic_id);
+}
+
+/* Two directories have this partition, for it was being moved from one to the other: the metadata says which counts. Where it names
+ * neither, the one that comes first does. */
+static bool is_other_copy(const struct broker *b, int i, const struct meta_topic *t)
+{
+    const struct logm_found *f = logm_found_get(b->logm, i);
+    int named = broker_dir_of(b, t->partitions[f->partition].dir_id), first = i, n = logm_n_found(b->logm);
+    bool is_there = false;
+
+    while (first > 0 && same_partition(logm_found_get(b->logm, first - 1), f))
+        first--;
+    for (int k = first; k < n && same_partition(logm_found_get(b->logm, k), f); k++)
+        is_there |= logm_found_get(b->logm, k)->dir == named;
+    return is_there ? f->dir != named : i != first;
+}
+
 /* A directory that no topic of the metadata owns is set aside, as Kafka does: never removed, never
  * served. */
 void broker_set_strays_aside(struct broker *b)
@@ -203,10 +224,15 @@ void broker_set_strays_aside(struct broker *b)
         bool same_id = t && !is_nobodys(b->logm, i) &&
                        (uuid_is_zero(f->topic_id) || uuid_eq(t->id, f->topic_id));
 
-        if (str_is(str_of(f->topic), METADATA_TOPIC) || (same_id && f->partition < t->n_partitions))
+        same_id = same_id && f->partition < t->n_partitions;
+        if (str_is(str_of(f->topic), METADATA_TOPIC) || (same_id && !is_other_copy(b, i, t)))
             continue;
-        diag_warn("the directory of %s-%d belongs to no topic of the metadata: setting it aside",
-                  f->topic, f->partition);
+        if (same_id)
+            diag_warn("%s-%d was being moved; what is in %s does not count: setting it aside", f->topic, f->partition,
+                      logm_dir_path(b->logm, f->dir));
+        else
+            diag_warn("the directory of %s-%d belongs to no topic of the metadata: setting it aside",
+                      f->topic, f->partition);
         if (logm_found_set_stray(b->logm, i) < 0)
             diag_error("cannot set the directory of %s-%d aside", f->topic, f->partition);
     }

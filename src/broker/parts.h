@@ -12,6 +12,11 @@ void broker_deletions_release(struct broker *b);
 /* How the cleaner sees the partitions. */
 struct cleaner *broker_cleaner_new(struct broker *b);
 
+/* moves.c */
+void broker_moves_configured(struct broker *b); /* settings of the broker have changed */
+void broker_moves_go_on(struct broker *b);      /* at the start, after all was loaded: those that had not ended */
+void broker_moves_release(struct broker *b);    /* after the metadata was closed, before the logs are */
+
 /* shards.c: the partitions of a coordinator's topic, each the log of one of its machines */
 struct shards_kind {
     const char *topic;
