@@ -140,19 +140,22 @@ static int16_t prepare_v2(struct end *e, enum txn_state to)
     return txn_error(prepare(e->t, to, TXN_VERSION_2, epoch, next));
 }
 
-/* The epoch grows in both generations, once, so that the markers fence the producer (KAFKA-19367).
- * It is never told to anybody: whoever asks for it gets a higher one. */
+/* Of the broker's own generation, whatever the client's is: in TV2 a client that says who it was gets the new epoch, in TV1
+ * nobody does: whoever asks gets a higher one. The epoch grows once in both, so that the markers fence the producer
+ * (KAFKA-19367). */
 int txn_abort(struct transaction *t)
 {
+    const struct txnm_options *o = &t->shard->m->options;
+    bool v2 = o->transaction_version(o->arg) >= TXN_VERSION_2;
     int16_t epoch = t->v.producer_epoch;
     int rc;
 
     ASSERT(t->v.state == TXN_ONGOING);
     epoch += epoch < PRODUCER_EPOCH_MAX;
-    rc = prepare(t, TXN_PREPARE_ABORT, t->v.client_version, epoch, NO_PRODUCER_ID);
+    rc = prepare(t, TXN_PREPARE_ABORT, v2 ? TXN_VERSION_2 : TXN_VERSION_0, epoch, NO_PRODUCER_ID);
     if (rc < 0)
         return rc;
-    if (t->v.client_version < TXN_VERSION_2)
+    if (!v2)
         t->last_epoch = NO_PRODUCER_EPOCH;
     ending_start(t, NULL);
     return 0;

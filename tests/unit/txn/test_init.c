@@ -183,6 +183,32 @@ static void ongoing_is_aborted_first(void **state)
     assert_int_equal(next.epoch, 2);
 }
 
+/* The abort is the broker's, of whatever generation the client is: with transaction.version 2 a client that says who it is
+ * gets the new epoch itself; before, it is fenced. */
+static void abort_is_of_the_brokers_generation(void **state)
+{
+    static const struct {
+        const char *id;
+        int16_t level, of_the_marker, error;
+    } rows[] = {{"x", TXN_VERSION_2, TXN_VERSION_2, KE_NONE},
+                {"y", TXN_VERSION_1, TXN_VERSION_0, KE_PRODUCER_FENCED},
+                {"z", TXN_VERSION_0, TXN_VERSION_0, KE_PRODUCER_FENCED}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct desk_producer p = NOBODY(rows[i].id);
+
+        d.level = rows[i].level;
+        d.n_markers = 0;
+        desk_init(&d, &p);
+        desk_add(&d, p, 3);
+        assert_int_equal(desk_init_again(&d, &p), KE_CONCURRENT_TRANSACTIONS);
+        assert_int_equal(d.markers[0].marker.producer_epoch, 1);
+        assert_int_equal(d.markers[0].marker.transaction_version, rows[i].of_the_marker);
+        assert_int_equal(desk_init_again(&d, &p), rows[i].error);
+        assert_int_equal(p.epoch, rows[i].error ? 0 : 1);
+    }
+}
+
 /* While a transaction is being ended the client is told to ask again. */
 static void while_it_ends(void **state)
 {
@@ -214,12 +240,19 @@ static void no_coordinator(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(new_then_bumped),      TEST(answer_waits_for_the_record),
-        TEST(timeout_has_bounds),   TEST(expected_epoch),
-        TEST(expected_producer_id), TEST(expected_of_nobody),
-        TEST(epochs_run_out),       TEST(epochs_run_out_for_another),
-        TEST(no_producer_id),       TEST(ongoing_is_aborted_first),
-        TEST(while_it_ends),        TEST(no_coordinator),
+        TEST(new_then_bumped),
+        TEST(answer_waits_for_the_record),
+        TEST(timeout_has_bounds),
+        TEST(expected_epoch),
+        TEST(expected_producer_id),
+        TEST(expected_of_nobody),
+        TEST(epochs_run_out),
+        TEST(epochs_run_out_for_another),
+        TEST(no_producer_id),
+        TEST(ongoing_is_aborted_first),
+        TEST(while_it_ends),
+        TEST(no_coordinator),
+        TEST(abort_is_of_the_brokers_generation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
