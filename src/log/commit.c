@@ -160,6 +160,13 @@ void commit_recovered(struct log *l)
     flush_want_noted(l);
 }
 
+void commit_remade(struct log *l)
+{
+    ASSERT_CORE();
+    mark_dirty(l);
+    flush_want(l);
+}
+
 void commit_config_changed(struct log *l, bool was_durable)
 {
     ASSERT_CORE();

@@ -134,7 +134,7 @@ void recovery_point_moved(struct log *l, int64_t end)
         log_flushed(l, end);
         checkpoint_note(l->dir, CHECKPOINT_RECOVERY);
     }
-    if (l->recovery_point == l->end_offset && l->indexed_point == l->end_offset)
+    if (l->recovery_point == l->end_offset && l->indexed_point == l->end_offset && !l->any_remade)
         list_remove(&l->in_dirty);
 }
 
@@ -188,6 +188,8 @@ static void log_flush_done(struct flush *f, const struct flush_log *fl)
     struct log *l = fl->l;
 
     flushed_moved(l, fl->end);
+    if (!f->indexes_left)
+        remake_synced(l);
     if (fl->indexes && !f->indexes_left)
         indexed_point_moved(l, fl->end);
     else
@@ -321,8 +323,7 @@ void flush_tick(struct log_dir *d)
     {
         struct log *l = CONTAINER_OF(it, struct log, in_dirty);
 
-        if (MIN(l->recovery_point, l->indexed_point) < l->end_offset &&
-            (l->config.durable || has_rolled(l)))
+        if (l->any_remade || (MIN(l->recovery_point, l->indexed_point) < l->end_offset && (l->config.durable || has_rolled(l))))
             flush_want(l);
     }
     if (f->any_wanted)

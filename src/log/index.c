@@ -143,7 +143,8 @@ void index_release(struct index *x)
 {
     free(x->pending);
     x->pending = NULL;
-    x->n_pending = 0;
+    x->n_pending = x->cap_pending = 0;
+    x->in_memory = false;
 }
 
 int index_flush(struct index *x, const struct segment *s)
@@ -154,7 +155,7 @@ int index_flush(struct index *x, const struct segment *s)
     int rc;
 
     ASSERT(IMPLIES(x->n_pending > 0, x->loaded));
-    if (x->n_pending == 0 && !x->missing)
+    if (x->in_memory || (x->n_pending == 0 && !x->missing))
         return 0;
     rc = vfs_open(vfs_of(s), path_of(x, s, path), VFS_WRITE | VFS_CREATE, &f);
     if (rc < 0)
@@ -180,12 +181,14 @@ static int make_room(struct index *x, const struct segment *s, uint8_t **out)
     int rc = 0;
 
     ASSERT(x->loaded);
-    if (!x->pending)
-        x->pending = xmalloc(INDEX_PENDING_MAX * index_entry_bytes(x));
-    if (x->n_pending == INDEX_PENDING_MAX)
+    if (x->n_pending >= INDEX_PENDING_MAX)
         rc = index_flush(x, s);
     if (rc < 0)
         return rc;
+    if (x->n_pending == x->cap_pending) { /* past that maximum in memory only */
+        x->cap_pending = MAX(INDEX_PENDING_MAX, x->cap_pending * 2);
+        x->pending = xrealloc_array(x->pending, x->cap_pending, index_entry_bytes(x));
+    }
     *out = x->pending + x->n_pending * index_entry_bytes(x);
     return 0;
 }

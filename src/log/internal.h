@@ -67,6 +67,7 @@ struct log {
     struct ended_txn *ended;  /* transactions whose marker is not below the high watermark yet, by marker */
     uint32_t n_ended, cap_ended;
     struct list checks;       /* struct log_check.link: on a lane */
+    bool any_remade;          /* indexes made anew may be on their way to the disk (remake.c) */
     bool bears_rot;           /* damaged batches are passed over and noted; not so while recovery decides what is kept */
     uint8_t reader_next, end_next;
 
@@ -202,6 +203,11 @@ void log_flushed(struct log *l, int64_t recovery_point);
  * are on the disk up to there: recovery takes their word for what is below it, and Apache Kafka does so after a clean stop. A
  * background flush sees to it. False: an index could not be written; indexed_point has to stay. */
 bool log_collect_indexes(struct log *l, struct flush_list *f);
+/* The same of indexes that were made anew: one step for each of them. True: some are still on their way. remake_synced: the step is
+ * on the disk, the next flush may take the next one. */
+bool remake_collect(struct log *l, struct flush_list *f);
+void remake_synced(struct log *l);
+void flush_list_path(struct flush_list *f, const char *path); /* a file that is opened on the lane; copied */
 /* Adds only names (new segment files, the directory itself, its parent) that are not durable yet, and the file each names. */
 void log_collect_names(struct log *l, struct flush_list *f);
 /* At a clean stop, after the flush: trims indexes as Kafka does, writes the producer snapshot at end_offset. Small files. */
@@ -249,6 +255,8 @@ void commit_appended(struct log *l, struct chunk *c, const uint8_t *p, uint32_t 
                      uint64_t position, int32_t n_records);
 /* A name was made (segment, directory): it must be durable before the next acknowledgement of this log. */
 void commit_named(struct log *l);
+/* Indexes were made anew: a flush is to take them a step on. */
+void commit_remade(struct log *l);
 /* delete.c. The log is going away, or its directory. */
 void departures_drop_log(struct log *l);
 void departures_release(struct log_dir *d);

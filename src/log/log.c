@@ -307,13 +307,13 @@ void log_flushed(struct log *l, int64_t recovery_point)
     ASSERT(l->recovery_point >= recovery_point);
 }
 
-static void list_path(struct flush_list *f, char *path)
+void flush_list_path(struct flush_list *f, const char *path)
 {
     if (f->n_paths == f->cap_paths) {
         f->cap_paths = MAX(4, f->cap_paths * 2);
         f->paths = xrealloc_array(f->paths, f->cap_paths, sizeof(*f->paths));
     }
-    f->paths[f->n_paths++] = path;
+    f->paths[f->n_paths++] = xstrdup(path);
 }
 
 /* The first whose indexes are not on the disk for sure: it ends at the point or past it. */
@@ -326,7 +326,7 @@ bool log_collect_indexes(struct log *l, struct flush_list *f)
 {
     static const char *const suffixes[] = {".index", ".timeindex", ".txnindex"};
     char path[SEGMENT_PATH_MAX];
-    bool all_written = true;
+    bool all_written = !remake_collect(l, f);
 
     ASSERT_CORE();
     for (int i = first_unsynced(l); i < l->n_segments; i++) {
@@ -335,7 +335,7 @@ bool log_collect_indexes(struct log *l, struct flush_list *f)
         if (segment_write_indexes(l->segments[i]) != 0)
             all_written = false;
         for (size_t k = 0; k < n; k++)
-            list_path(f, xstrdup(segment_path(l->segments[i], suffixes[k], path)));
+            flush_list_path(f, segment_path(l->segments[i], suffixes[k], path));
     }
     return all_written;
 }
@@ -385,8 +385,11 @@ int log_finish(struct log *l)
     int rc = 0;
 
     ASSERT_CORE();
-    for (int i = 0; rc == 0 && i < l->n_segments; i++)
-        rc = segment_finish(l->segments[i]);
+    for (int i = 0; rc == 0 && i < l->n_segments; i++) {
+        rc = remake_finish(l->segments[i]);
+        if (rc == 0)
+            rc = segment_finish(l->segments[i]);
+    }
     if (rc == 0 && l->extra_snapshots[0] != l->end_offset &&
         log_active(l)->base_offset != l->end_offset)
         rc = snapshot_save(l, l->end_offset);

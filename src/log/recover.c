@@ -34,7 +34,6 @@ struct recovery {
     int first_i;
     uint64_t first_position;
     bool bad;
-    bool reindexed; /* an index lacked entries below the recovery point */
 };
 
 static struct segment *here(const struct recovery *r)
@@ -55,6 +54,7 @@ static int walk_trusted(struct recovery *r)
     int rc = trust_indexes(s, r->trusted, &r->position, &r->expected);
 
     n_entries = index_count(&s->offsets);
+    remake_begin(s);
     if (rc == 0)
         rc = walk_init(&w, s, r->position, s->size_bytes);
     while (rc >= 0 && r->expected < r->trusted) {
@@ -69,7 +69,10 @@ static int walk_trusted(struct recovery *r)
         r->position = w.position;
         r->expected = batch_last_offset(&b) + 1;
     }
-    r->reindexed = index_count(&s->offsets) > n_entries;
+    if (index_count(&s->offsets) > n_entries) /* entries were missing below the recovery point */
+        remake_made(s);
+    else
+        remake_cancel(s);
     if (rc == E_CORRUPT || rc == E_EOF) {
         r->bad = true;
         return 0;
@@ -368,8 +371,7 @@ static void note_recovered(struct recovery *r)
 {
     struct log *l = r->l;
 
-    l->indexed_point = r->reindexed ? l->segments[r->first_i]->base_offset : r->trusted;
-    l->indexed_point = MIN(l->indexed_point, l->end_offset);
+    l->indexed_point = MIN(r->trusted, l->end_offset);
     if (l->indexed_point < l->end_offset)
         commit_recovered(l);
 }

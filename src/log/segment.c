@@ -301,6 +301,7 @@ int segment_drop_indexes(struct segment *s)
 
     if (rc == 0)
         rc = index_drop(&s->times, s);
+    s->remaking = REMADE_NONE;
     s->indexes_loaded = false;
     return rc;
 }
@@ -332,8 +333,10 @@ int segment_finish(struct segment *s)
     }
     if (rc < 0)
         return rc;
-    index_release(&s->offsets);
-    index_release(&s->times);
+    if (s->remaking == REMADE_NONE) {
+        index_release(&s->offsets);
+        index_release(&s->times);
+    }
     return drop_reservation(s);
 }
 
@@ -370,7 +373,7 @@ static int truncate_indexes(struct segment *s, uint64_t size_bytes, int64_t end_
 /* Waiting entries are written or forgotten: what follows reads the files. */
 static void settle_index(struct index *x, const struct segment *s)
 {
-    if (index_flush(x, s) < 0)
+    if (x->in_memory || index_flush(x, s) < 0)
         index_release(x);
 }
 

@@ -39,7 +39,8 @@ struct index {
     bool loaded;        /* n_written is known */
     bool missing;       /* there is no file: the next index_flush makes one */
     uint32_t n_written; /* entries in the file */
-    uint32_t n_pending;
+    bool in_memory;     /* nothing is written now (remake.c) */
+    uint32_t n_pending, cap_pending;
     uint8_t *pending; /* encoded; made with the first entry, freed when the segment is sealed */
 };
 size_t index_entry_bytes(const struct index *x);
@@ -121,6 +122,8 @@ struct segment {
     uint32_t bytes_since_index;
     struct index offsets, times;
     struct txn_index txns;
+    enum remaking { REMADE_NONE = 0, REMADE_CUT, REMADE_TIMES, REMADE_OFFSETS } remaking; /* remake.c: what is synced next */
+    bool remade_listed;           /* and the running flush syncs it */
     bool indexes_loaded;          /* and with them: */
     int64_t indexed_timestamp_ms; /* of the last time entry; NO_TIMESTAMP: none */
     int64_t max_timestamp_ms;     /* NO_TIMESTAMP: none */
@@ -175,6 +178,13 @@ int segment_write(struct segment *s, const void *p, size_t n);
  * end. */
 int segment_finish(struct segment *s);
 int segment_drop_indexes(struct segment *s); /* there is no space for them: they go */
+
+/* Indexes are about to be made anew (remake.c): both were cut; entries stay in memory from here on. */
+void remake_begin(struct segment *s);
+void remake_cancel(struct segment *s); /* there were none to make */
+void remake_made(struct segment *s);   /* all are: background flushes bring them to the files, step by step */
+int remake_finish(struct segment *s);  /* at a clean stop: all steps, with their syncs. E_* of the files */
+
 /* Entries that wait go to the files. 1: a file was made, whose name is not durable. */
 int segment_write_indexes(struct segment *s);
 /* Cuts the .log file and both indexes back. */

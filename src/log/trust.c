@@ -1,5 +1,5 @@
 /* Indexes after an unclean stop: they were synced before the recovery point was noted, so what they
- * hold below it counts, and the rest is cut off.
+ * hold below it counts, and the rest is cut off. (What is missing is made anew: remake.c.)
  *
  * Owner: the segment, core thread, during recovery.
  *

@@ -150,6 +150,8 @@ static int walk_tail(struct segment *s, struct offset_entry last, int64_t *end_o
         first = false;
         if (b.base_offset<*end_offset && * end_offset> s->base_offset)
             return E_CORRUPT;
+        if (last.offset < 0 && (int64_t)position > s->log->config.index_interval_bytes)
+            return E_CORRUPT; /* an index that was being made anew (remake.c), or one that found no space */
         *end_offset = batch_last_offset(&b) + 1;
         if (b.max_timestamp_ms > s->max_timestamp_ms) {
             s->max_timestamp_ms = b.max_timestamp_ms;
@@ -166,8 +168,9 @@ static int load_trusting(struct segment *s, int64_t *end_offset)
 
     if (rc == 0)
         rc = index_load(&s->times, s);
-    if (rc == 0 && s->offsets.missing != s->times.missing)
-        rc = E_CORRUPT; /* what one says of the tail, the other does not say of what is before it */
+    /* What one says of the tail, the other does not say of what is before it: no offset entry is made before the first time entry. */
+    if (rc == 0 && (s->offsets.missing != s->times.missing || (index_count(&s->offsets) > 0 && index_count(&s->times) == 0)))
+        rc = E_CORRUPT;
     if (rc == 0)
         rc = last_entries(s, &last);
     return rc < 0 ? rc : walk_tail(s, last, end_offset);
@@ -210,6 +213,7 @@ static int rebuild(struct segment *s, int64_t *end_offset)
         rc = index_truncate(&s->times, s, 0);
     if (rc < 0)
         return rc;
+    remake_begin(s);
     s->indexes_loaded = true;
     rc = walk_init(&w, s, 0, s->size_bytes);
     while (rc >= 0 && (rc = next_or_rot(&w, &b, &position, *end_offset)) > 0) {
@@ -223,7 +227,14 @@ static int rebuild(struct segment *s, int64_t *end_offset)
     if (rc == 0 && w.hopped) /* nothing stands behind the last damage */
         *end_offset = MAX(*end_offset, s->rot[s->n_rot - 1].offset_next);
     s->indexes_loaded = rc == 0;
-    return rc < 0 || !s->sealed ? rc : segment_finish(s);
+    if (rc < 0) {
+        remake_cancel(s);
+        index_release(&s->offsets);
+        index_release(&s->times);
+        return rc;
+    }
+    remake_made(s);
+    return s->sealed ? segment_finish(s) : 0;
 }
 
 int segment_rebuild_indexes(struct segment *s)
