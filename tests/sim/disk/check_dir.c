@@ -262,7 +262,9 @@ static void check_partition(struct checker *c, char *path)
     if (c->n_bases == 0)
         violation(c, "%s: no segment", path);
     for (int i = 0; i < c->n_bases; i++) {
-        if (next >= 0 && c->bases[i] != next)
+        /* Recovery keeps the name of a segment whose bytes a power cut took, behind a gap that compaction may have left: offsets are
+         * not given twice. */
+        if (next >= 0 && c->bases[i] != next && (c->bases[i] < next || !may_have_gaps(c)))
             violation(c, "%s: segment %lld after an end at %lld", path, (long long)c->bases[i],
                       (long long)next);
         next = check_segment(c, c->bases[i]);
