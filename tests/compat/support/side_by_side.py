@@ -3,6 +3,7 @@ said to differ, and why.
 """
 import json
 import re
+import time
 
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
@@ -14,6 +15,7 @@ ID = r"[A-Za-z0-9_-]{22}"  # of a topic, a directory or a cluster
 URL_SAFE = str.maketrans("+/", "-_")
 MARK = "mark"  # a topic; its settings are the last that each side was told
 READING = ("--list", "--describe", "list", "describe", "describe-producers", "find-hanging", "--files")
+NOW_MS = int(time.time() * 1000)  # of all records: nothing is old enough for retention, whenever a broker looks for that
 CHATTER = ("SLF4J", "at ")  # Java's, of what is missing and where it was
 
 
@@ -97,7 +99,7 @@ class Side:
 
     def produce(self, topic, partition, value):
         with self.broker.wire() as wire:
-            until(lambda: wire.produce(topic, batch([value]), partition)[0] == NONE, "the partition takes records")
+            until(lambda: wire.produce(topic, batch([value], NOW_MS), partition)[0] == NONE, "the partition takes records")
 
     def topic_id(self, topic):
         return str(self.admin.describe_topics(TopicCollection([topic]))[topic].result(30).topic_id).translate(URL_SAFE)
