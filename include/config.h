@@ -196,8 +196,11 @@ char *config_text(const struct config *c, const struct config_setting *st);
 
 /* GroupConfig.validate: names, values, the broker's bounds. E_INVALID with Kafka's words. */
 int config_check_group(const struct config *c, const struct config_pair *pairs, int n, struct errmsg *msg);
-/* ClientMetricsConfigs.validate. With E_INVALID *well_formed tells a value that is wrong in itself from a request that is. */
+/* ClientMetricsConfigs.validate, but for the items of `match`. With E_INVALID *well_formed tells a value that is wrong in itself from a
+ * request that is. */
 int config_check_client_metrics(const struct config_pair *pairs, int n, bool *well_formed, struct errmsg *msg);
+/* The pattern of an item of `match`, "client_id=app-.*": a piece of it, not looked at. False: not of that form, or Kafka has no such selector. */
+bool config_client_match(struct str item, struct str *pattern);
 
 /* ---- a topic's settings ------------------------------------------------------------------------------------------ */
 

@@ -201,35 +201,30 @@ int config_check_group(const struct config *c, const struct config_pair *pairs, 
 #define INTERVAL_MS_MIN 100
 #define INTERVAL_MS_MAX 3600000
 
-/* "client_id=app-.*": the left side is one of the words, the right side a pattern, which is looked at when it is used. */
-static bool is_match(struct str text)
+/* String.split: what is empty at the end does not count. */
+static struct str without_last(struct str text, char c)
+{
+    while (text.n > 0 && text.p[text.n - 1] == c)
+        text.n--;
+    return text;
+}
+
+bool config_client_match(struct str item, struct str *pattern)
 {
     static const char *const selectors[] = {
         "client_instance_id",    "client_id",
         "client_software_name",  "client_software_version",
         "client_source_address", "client_source_port",
     };
-    const char *equals = text.n > 0 ? memchr(text.p, '=', text.n) : NULL;
-    struct str left;
+    struct str rest = without_last(item, '='), selector, more;
 
-    if (equals == NULL || equals + 1 == text.p + text.n ||
-        memchr(equals + 1, '=', (size_t)(text.p + text.n - equals - 1)) != NULL)
+    if (!text_next(&rest, '=', &selector) || !text_next(&rest, '=', pattern) ||
+        text_next(&rest, '=', &more))
         return false;
-    left = text_trim((struct str){text.p, (size_t)(equals - text.p)});
     for (size_t i = 0; i < ARRAY_SIZE(selectors); i++)
-        if (str_is(left, selectors[i]))
+        if (str_is(selector, selectors[i]))
             return true;
     return false;
-}
-
-static int check_matches(struct str list, struct errmsg *msg)
-{
-    struct str item;
-
-    while (text_next(&list, ',', &item))
-        if (!is_match(text_trim(item)))
-            return invalid(msg, "Illegal client matching pattern: %s", diag_escape(item));
-    return 0;
 }
 
 static int check_interval(struct str text, struct errmsg *msg)
@@ -249,7 +244,6 @@ int config_check_client_metrics(const struct config_pair *pairs, int n, bool *we
                                 struct errmsg *msg)
 {
     const struct config_pair *interval = config_pair_find(pairs, n, STR("interval.ms"));
-    const struct config_pair *match = config_pair_find(pairs, n, STR("match"));
     int rc = 0;
 
     *well_formed = false;
@@ -262,8 +256,6 @@ int config_check_client_metrics(const struct config_pair *pairs, int n, bool *we
         rc = check_value(config_client_metrics_setting(pairs[i].name), pairs[i].value, msg);
     if (rc < 0)
         return rc;
-    if (match != NULL && match->value.n > 0 && check_matches(match->value, msg) < 0)
-        return E_INVALID;
     *well_formed = false;
     return interval != NULL ? check_interval(interval->value, msg) : 0;
 }

@@ -7,6 +7,7 @@
  * Failures:   what the peer did wrong is *error with Kafka's words, and nothing is changed; E_* when the log refused.
  */
 #include "internal.h"
+#include "regex.h"
 
 /* A change on its way. */
 struct alteration {
@@ -229,14 +230,44 @@ static bool check_topic(const struct alteration *a, struct meta_refusal *r)
     return true;
 }
 
+static int check_match(void *arg, struct str item)
+{
+    struct regex *compiled;
+    struct str pattern;
+
+    if (!config_client_match(item, &pattern) || regex_compile(pattern, &compiled, NULL) < 0) {
+        meta_refuse(arg, KE_INVALID_CONFIG, "Illegal client matching pattern: %s",
+                    diag_escape(item));
+        return E_INVALID;
+    }
+    regex_free(compiled);
+    return 0;
+}
+
+/* ClientMetricsConfigs.parseMatchingPatterns */
+static bool check_matches(const struct alteration *a, struct meta_refusal *r)
+{
+    const struct config_pair *match = config_pair_find(a->pairs, a->n_pairs, STR("match"));
+    union config_value v;
+    int rc;
+
+    if (!match)
+        return true;
+    rc = config_parse(config_client_metrics_setting(match->name), match->value, &v, NULL);
+    ASSERT(rc == 0); /* it has been checked */
+    rc = config_list_each(v.s, check_match, r);
+    free(v.s);
+    return rc == 0;
+}
+
 static bool check_client_metrics(const struct alteration *a, struct meta_refusal *r)
 {
     struct errmsg why;
     bool well_formed;
 
-    if (config_check_client_metrics(a->pairs, a->n_pairs, &well_formed, &why) == 0)
-        return true;
-    return meta_refuse(r, well_formed ? KE_INVALID_CONFIG : KE_INVALID_REQUEST, "%s", why.text);
+    if (config_check_client_metrics(a->pairs, a->n_pairs, &well_formed, &why) < 0)
+        return meta_refuse(r, well_formed ? KE_INVALID_CONFIG : KE_INVALID_REQUEST, "%s", why.text);
+    return check_matches(a, r);
 }
 
 static bool check_group(const struct alteration *a, struct meta_refusal *r)
