@@ -280,16 +280,46 @@ enum thread_kind thread_kind(void);
 /* ---- what is told to people ----------------------------------------------------------------------------------- */
 
 enum diag_level { DIAG_DEBUG = 0, DIAG_INFO, DIAG_WARN, DIAG_ERROR };
-/* One log line: "2026-11-22 22:05:01.123 INFO  text". Text from a peer is passed through diag_escape first. The sink
+/* The loggers: the root, and the modules that have something to say. The build tells each module its DIAG_AREA: one that is missing
+ * here and says something does not compile. What is no module's, as in tests, is the root's. */
+#define DIAG_AREAS(X) \
+    X(ROOT, "root") \
+    X(API, "api") \
+    X(BROKER, "broker") \
+    X(CLEANER, "cleaner") \
+    X(CLI, "cli") \
+    X(CONFIG, "config") \
+    X(GROUP, "group") \
+    X(LOG, "log") \
+    X(META, "meta") \
+    X(NET, "net") \
+    X(STATELOG, "statelog") \
+    X(TXN, "txn")
+enum diag_area {
+#define DIAG_AREA_OF(id, name) DIAG_AREA_##id,
+    DIAG_AREAS(DIAG_AREA_OF)
+#undef DIAG_AREA_OF
+    DIAG_N_AREAS,
+};
+#ifndef DIAG_AREA
+#define DIAG_AREA DIAG_AREA_ROOT
+#endif
+/* One log line: "2026-11-22 22:05:01.123 INFO  [log] text". Text from a peer is passed through diag_escape first. The sink
  * is set once, by cli or by a test; the default writes to stderr. */
-void diag(enum diag_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void diag_say(enum diag_area area, enum diag_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+#define diag(level, ...) diag_say(DIAG_AREA, level, __VA_ARGS__)
 #define diag_debug(...) diag(DIAG_DEBUG, __VA_ARGS__)
 #define diag_info(...) diag(DIAG_INFO, __VA_ARGS__)
 #define diag_warn(...) diag(DIAG_WARN, __VA_ARGS__)
 #define diag_error(...) diag(DIAG_ERROR, __VA_ARGS__)
 void diag_set_sink(void (*sink)(enum diag_level level, const char *text, void *arg), void *arg);
-void diag_set_level(enum diag_level least);
-enum diag_level diag_level(void);
+/* An area has the root's level until it gets one of its own, and again when that is unset; the root's is never unset. */
+void diag_set_level(enum diag_level least); /* the root's */
+void diag_set_area_level(enum diag_area area, enum diag_level least);
+void diag_unset_area_level(enum diag_area area);
+enum diag_level diag_area_level(enum diag_area area); /* the one that counts */
+const char *diag_area_name(enum diag_area area);
+bool diag_area_of(struct str name, enum diag_area *area);
 /* Log4j's words: "TRACE" counts as DEBUG, "FATAL" as ERROR. False for other text. */
 bool diag_level_of(struct str text, enum diag_level *level);
 const char *diag_level_name(enum diag_level level);

@@ -7,8 +7,6 @@
  */
 #include "configs.h"
 
-#define ROOT_LOGGER "root"
-
 /* A resource to change, whichever request named it. */
 struct wanted {
     int8_t type;
@@ -120,11 +118,12 @@ static bool check_broker_name(struct alter *a, struct wanted *w, bool or_empty)
     return true;
 }
 
-/* ---- loggers: one, and not stored -------------------------------------------------------------- */
+/* ---- loggers: not stored ----------------------------------------------------------------------- */
 
 static bool check_level(struct alter *a, struct wanted *w, const struct meta_config_change *c)
 {
     struct arena *arena = &a->rq->arena;
+    enum diag_area area;
     enum diag_level level;
 
     if (c->op == META_CONFIG_APPEND || c->op == META_CONFIG_SUBTRACT)
@@ -132,9 +131,11 @@ static bool check_level(struct alter *a, struct wanted *w, const struct meta_con
                       arena_printf(arena,
                                    "%s operation is not allowed for the BROKER_LOGGER resource",
                                    c->op == META_CONFIG_APPEND ? "APPEND" : "SUBTRACT"));
-    if (!str_is(c->name, ROOT_LOGGER))
+    if (!diag_area_of(c->name, &area))
         return refuse(w, KE_INVALID_CONFIG,
                       arena_printf(arena, "Logger %.*s does not exist!", STR_ARG(c->name)));
+    if (c->op == META_CONFIG_DELETE && area != DIAG_AREA_ROOT)
+        return true;
     if (c->op == META_CONFIG_DELETE)
         return refuse(w, KE_INVALID_REQUEST,
                       STR("Removing the log level of the root logger is not allowed"));
@@ -149,10 +150,21 @@ static bool check_level(struct alter *a, struct wanted *w, const struct meta_con
     return true;
 }
 
+static void alter_logger(const struct meta_config_change *c)
+{
+    enum diag_area area = DIAG_N_AREAS;
+    enum diag_level level = DIAG_INFO;
+
+    diag_area_of(c->name, &area); /* both are known to be good */
+    diag_level_of(c->value, &level);
+    if (c->op == META_CONFIG_DELETE)
+        diag_unset_area_level(area);
+    else
+        diag_set_area_level(area, level);
+}
+
 static void alter_loggers(struct alter *a, struct wanted *w)
 {
-    enum diag_level level;
-
     if (a->replace) {
         refuse(w, KE_INVALID_REQUEST, STR("Unknown resource type 8"));
         return;
@@ -163,8 +175,7 @@ static void alter_loggers(struct alter *a, struct wanted *w)
         if (!check_level(a, w, &w->changes[i]))
             return;
     for (int i = 0; !a->validate_only && i < w->n_changes; i++)
-        if (diag_level_of(w->changes[i].value, &level))
-            diag_set_level(level);
+        alter_logger(&w->changes[i]);
 }
 
 /* ---- the resources ----------------------------------------------------------------------------- */

@@ -159,19 +159,27 @@ void configs_describe_broker(struct describe *d)
         describe_this_broker(d);
 }
 
-/* There is one logger, and one level that it starts with. */
-void configs_describe_loggers(struct describe *d)
+static void logger(struct describe *d, enum diag_area area)
 {
+    struct str name = str_of(diag_area_name(area));
     struct describe_configs_response_results_configs *row;
 
+    if (!configs_asked_for(d, name))
+        return;
+    row = configs_add_row(d, name);
+    row->value = str_of(diag_level_name(diag_area_level(area)));
+    row->config_source = SHOWN_BROKER_LOGGER;
+    row->documentation = STR("");
+}
+
+void configs_describe_loggers(struct describe *d)
+{
     if (d->asked->resource_name.n == 0) {
         configs_refuse(d, KE_INVALID_REQUEST, STR("Broker id must not be empty"));
         return;
     }
-    if (!is_this_broker(d, "") || !configs_reserve(d, 1) || !configs_asked_for(d, STR("root")))
+    if (!is_this_broker(d, "") || !configs_reserve(d, DIAG_N_AREAS))
         return;
-    row = configs_add_row(d, STR("root"));
-    row->value = str_of(diag_level_name(diag_level()));
-    row->config_source = SHOWN_BROKER_LOGGER;
-    row->documentation = STR("");
+    for (int i = 0; i < DIAG_N_AREAS; i++)
+        logger(d, (enum diag_area)i);
 }

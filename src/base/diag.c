@@ -1,10 +1,10 @@
 /* Log lines.
  *
- * Owner: the sink and the clock are the process's, set once before other threads start; the level may change at any time;
+ * Owner: the sink and the clock are the process's, set once before other threads start; levels may change at any time;
  *        any thread writes.
  *
- * Happy path: below the level: nothing. Else format -> cut at 1,000 bytes -> sink, or one write of
- *             "<time> <LEVEL> <text>\n" to stderr, so that lines of two threads do not mix.
+ * Happy path: below the level of its area: nothing. Else format -> cut at 1,000 bytes -> sink, or one write of
+ *             "<time> <LEVEL> [<area>] <text>\n" to stderr, so that lines of two threads do not mix.
  */
 #include "base.h"
 
@@ -16,7 +16,16 @@
 static void (*sink)(enum diag_level level, const char *text, void *arg);
 static void *sink_arg;
 static void (*clock_text)(char *out, size_t n);
-static _Atomic enum diag_level level_least = DIAG_INFO;
+/* Of each area, the least that is told: AS_ROOT is 0, so that those not named here begin so. */
+#define AS_ROOT  0
+#define LEAST(l) ((int)(l) + 1)
+static _Atomic int levels[DIAG_N_AREAS] = {[DIAG_AREA_ROOT] = LEAST(DIAG_INFO)};
+
+static const char *const area_names[] = {
+#define NAME(id, name) [DIAG_AREA_##id] = (name),
+    DIAG_AREAS(NAME)
+#undef NAME
+};
 
 static const char *const level_names[] = {
     [DIAG_DEBUG] = "DEBUG", [DIAG_INFO] = "INFO", [DIAG_WARN] = "WARN", [DIAG_ERROR] = "ERROR"};
@@ -34,12 +43,45 @@ void diag_set_clock(void (*new_clock_text)(char *out, size_t n))
 
 void diag_set_level(enum diag_level least)
 {
-    level_least = least;
+    diag_set_area_level(DIAG_AREA_ROOT, least);
 }
 
-enum diag_level diag_level(void)
+void diag_set_area_level(enum diag_area area, enum diag_level least)
 {
-    return level_least;
+    ASSERT(area < DIAG_N_AREAS);
+    levels[area] = LEAST(least);
+}
+
+void diag_unset_area_level(enum diag_area area)
+{
+    ASSERT(area < DIAG_N_AREAS);
+    ASSERT(area != DIAG_AREA_ROOT);
+    levels[area] = AS_ROOT;
+}
+
+enum diag_level diag_area_level(enum diag_area area)
+{
+    int own;
+
+    ASSERT(area < DIAG_N_AREAS);
+    own = levels[area];
+    return (enum diag_level)((own == AS_ROOT ? levels[DIAG_AREA_ROOT] : own) - LEAST(0));
+}
+
+const char *diag_area_name(enum diag_area area)
+{
+    ASSERT(area < DIAG_N_AREAS);
+    return area_names[area];
+}
+
+bool diag_area_of(struct str name, enum diag_area *area)
+{
+    for (size_t i = 0; i < DIAG_N_AREAS; i++)
+        if (str_is(name, area_names[i])) {
+            *area = (enum diag_area)i;
+            return true;
+        }
+    return false;
 }
 
 const char *diag_level_name(enum diag_level level)
@@ -68,25 +110,25 @@ bool diag_level_of(struct str text, enum diag_level *level)
     return false;
 }
 
-static void write_line(FILE *out, enum diag_level level, const char *text)
+static void write_line(FILE *out, enum diag_area area, enum diag_level level, const char *text)
 {
     char stamp[STAMP_BYTES] = "";
-    char line[STAMP_BYTES + TEXT_BYTES_MAX + 16];
+    char line[STAMP_BYTES + TEXT_BYTES_MAX + 32];
 
     if (clock_text)
         clock_text(stamp, sizeof(stamp));
-    snprintf(line, sizeof(line), "%s%s%-5s %s\n", stamp, stamp[0] ? " " : "", level_names[level],
-             text);
+    snprintf(line, sizeof(line), "%s%s%-5s [%s] %s\n", stamp, stamp[0] ? " " : "",
+             level_names[level], area_names[area], text);
     fputs(line, out);
 }
 
-void diag(enum diag_level level, const char *fmt, ...)
+void diag_say(enum diag_area area, enum diag_level level, const char *fmt, ...)
 {
     char text[TEXT_BYTES_MAX + 1];
     va_list args;
 
     ASSERT((size_t)level < ARRAY_SIZE(level_names));
-    if (level < level_least)
+    if (level < diag_area_level(area))
         return;
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
@@ -94,7 +136,7 @@ void diag(enum diag_level level, const char *fmt, ...)
     if (sink)
         sink(level, text, sink_arg);
     else
-        write_line(stderr, level, text);
+        write_line(stderr, area, level, text);
 }
 
 const char *diag_escape(struct str s)

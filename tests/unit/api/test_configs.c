@@ -203,6 +203,88 @@ static void the_other_kinds_show_defaults(void **state)
     box_end(&b);
 }
 
+/* ---- loggers */
+
+struct heard {
+    char text[200];
+    int n;
+};
+
+static void hear(enum diag_level level, const char *text, void *arg)
+{
+    struct heard *h = arg;
+
+    snprintf(h->text, sizeof(h->text), "%s", text);
+    h->n++;
+}
+
+static int16_t set_logger(struct box_conn *c, const char *name, const char *level)
+{
+    struct incremental_alter_configs_request_resources_configs setting = {
+        .name = str_of(name), .config_operation = level ? 0 : 1, .value = str_of(level)};
+    struct incremental_alter_configs_request_resources r = {
+        .resource_type = 8, .resource_name = STR("1"), .configs = &setting, .n_configs = 1};
+    struct incremental_alter_configs_request rq;
+    struct incremental_alter_configs_response *rsp;
+
+    incremental_alter_configs_request_init(&rq);
+    rq.resources = &r;
+    rq.n_resources = 1;
+    rsp = box_call(c, 44, 1, &rq);
+    return rsp->responses[0].error_code;
+}
+
+/* Says something at DEBUG, in the module api: this topic's name is too much like that of another. */
+static void ask_for_topic(struct box_conn *c, const char *name)
+{
+    struct metadata_request_topics t = {.name = str_of(name)};
+    struct metadata_request rq;
+
+    metadata_request_init(&rq);
+    rq.topics = &t;
+    rq.n_topics = 1;
+    rq.allow_auto_topic_creation = true;
+    box_call(c, 3, 8, &rq);
+}
+
+/* Each module has a logger, whose level is the root's until it has its own, and counts at once. */
+static void loggers_have_levels(void **state)
+{
+    struct describe_configs_response_results *r;
+    struct heard h = {.n = 0};
+    struct box_conn *c;
+    struct box b;
+
+    box_start(&b, NULL);
+    c = box_connect(&b);
+    ask_for_topic(c, "a.b");
+    diag_set_sink(hear, &h);
+    ask_for_topic(c, "a_b");
+    assert_int_equal(h.n, 0);
+    assert_int_equal(set_logger(c, "log", "DEBUG"), KE_NONE);
+    ask_for_topic(c, "a_b");
+    assert_int_equal(h.n, 0);
+    assert_int_equal(set_logger(c, "api", "TRACE"), KE_NONE);
+    ask_for_topic(c, "a_b");
+    assert_int_equal(h.n, 1);
+    assert_string_equal(h.text,
+                        "topic a_b is not made: Topic 'a_b' collides with existing topic: a.b");
+    r = ask(c, 4, 8, "1", NULL, 0);
+    assert_int_equal(r->n_configs, DIAG_N_AREAS);
+    assert_true(str_is(find(r, "root")->value, "INFO"));
+    assert_true(str_is(find(r, "api")->value, "DEBUG"));
+    assert_true(str_is(find(r, "group")->value, "INFO"));
+    assert_int_equal(find(r, "group")->config_source, 6);
+    assert_int_equal(set_logger(c, "api", NULL), KE_NONE);
+    assert_int_equal(set_logger(c, "log", NULL), KE_NONE);
+    ask_for_topic(c, "a_b");
+    assert_int_equal(h.n, 1);
+    assert_int_equal(set_logger(c, "root", NULL), KE_INVALID_REQUEST);
+    assert_int_equal(set_logger(c, "nosuch", NULL), KE_INVALID_CONFIG);
+    diag_set_sink(NULL, NULL);
+    box_end(&b);
+}
+
 /* A reply has a limit: of very many brokers' settings the first are shown and the rest refused. */
 static void a_reply_has_a_limit(void **state)
 {
@@ -238,6 +320,7 @@ int main(void)
         cmocka_unit_test(the_broker_shows_itself),
         cmocka_unit_test(wrong_resources_are_refused),
         cmocka_unit_test(the_other_kinds_show_defaults),
+        cmocka_unit_test(loggers_have_levels),
         cmocka_unit_test(a_reply_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ static int reset(void **state)
     diag_set_sink(NULL, NULL);
     diag_set_clock(NULL);
     diag_set_level(DIAG_INFO);
+    diag_unset_area_level(DIAG_AREA_LOG);
     return 0;
 }
 
@@ -59,6 +60,41 @@ static void level_decides_what_is_told(void **state)
     assert_int_equal(c.n, 2);
 }
 
+/* An area has the root's level unless it has its own; what is said here is the root's. */
+static void areas_have_levels(void **state)
+{
+    struct caught c = {0};
+
+    diag_set_sink(catch, &c);
+    diag_set_level(DIAG_WARN);
+    assert_int_equal(diag_area_level(DIAG_AREA_LOG), DIAG_WARN);
+    diag_say(DIAG_AREA_LOG, DIAG_INFO, "quiet");
+    diag_set_area_level(DIAG_AREA_LOG, DIAG_DEBUG);
+    diag_info("quiet");
+    diag_say(DIAG_AREA_NET, DIAG_INFO, "quiet");
+    assert_int_equal(c.n, 0);
+    diag_say(DIAG_AREA_LOG, DIAG_DEBUG, "loud");
+    assert_int_equal(c.n, 1);
+    diag_set_level(DIAG_ERROR);
+    assert_int_equal(diag_area_level(DIAG_AREA_LOG), DIAG_DEBUG);
+    diag_unset_area_level(DIAG_AREA_LOG);
+    assert_int_equal(diag_area_level(DIAG_AREA_LOG), DIAG_ERROR);
+}
+
+static void areas_have_names(void **state)
+{
+    enum diag_area area;
+
+    for (int i = 0; i < DIAG_N_AREAS; i++) {
+        assert_true(diag_area_of(str_of(diag_area_name((enum diag_area)i)), &area));
+        assert_int_equal(area, i);
+    }
+    assert_true(diag_area_of(STR("root"), &area));
+    assert_int_equal(area, DIAG_AREA_ROOT);
+    assert_false(diag_area_of(STR("Log"), &area));
+    assert_false(diag_area_of(STR(""), &area));
+}
+
 /* A text without end is cut. */
 static void long_text_is_cut(void **state)
 {
@@ -78,6 +114,7 @@ static void tell_and_die(void *arg)
 {
     diag_set_clock(arg ? noon : NULL);
     diag_info("hello");
+    diag_say(DIAG_AREA_LOG, DIAG_WARN, "hello");
     abort();
 }
 
@@ -86,8 +123,8 @@ static void default_sink_writes_to_stderr(void **state)
 {
     int yes = 1;
 
-    assert_true(dies_with(tell_and_die, &yes, "2026-11-22 12:00:00.000 INFO  hello\n"));
-    assert_true(dies_with(tell_and_die, NULL, "INFO  hello\n"));
+    assert_true(dies_with(tell_and_die, &yes, "2026-11-22 12:00:00.000 INFO  [root] hello\n"));
+    assert_true(dies_with(tell_and_die, NULL, "WARN  [log] hello\n"));
 }
 
 /* Nothing from a peer can forge a line or move a terminal's cursor. */
@@ -131,6 +168,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(sink_gets_level_and_text, reset),
         cmocka_unit_test_teardown(level_decides_what_is_told, reset),
+        cmocka_unit_test_teardown(areas_have_levels, reset),
+        cmocka_unit_test(areas_have_names),
         cmocka_unit_test_teardown(long_text_is_cut, reset),
         cmocka_unit_test_teardown(default_sink_writes_to_stderr, reset),
         cmocka_unit_test(escape_leaves_only_printable_ascii),

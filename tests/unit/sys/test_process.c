@@ -82,10 +82,10 @@ static void log_lines_begin_with_the_time(void **state)
     fclose(stderr);
     stderr = real;
     diag_set_clock(NULL);
-    assert_int_equal(sscanf(first_line, "%4d-%2d-%2d %2d:%2d:%2d.%3d INFO  started%n", &y, &mo, &d,
-                            &h, &mi, &s, &ms, &used),
+    assert_int_equal(sscanf(first_line, "%4d-%2d-%2d %2d:%2d:%2d.%3d INFO  [root] started%n", &y,
+                            &mo, &d, &h, &mi, &s, &ms, &used),
                      7);
-    assert_int_equal(used, 37);
+    assert_int_equal(used, 44);
     assert_int_equal(first_line[used], '\n');
     assert_in_range(y, 2020, 2200);
 }

@@ -193,18 +193,26 @@ BROKERS = [
     describe(*DEFAULTS),
 ]
 
+PARTS = "loggers are the parts of each program"
+OURS = [rf"{part}=INFO .*" for part in ("api", "broker", "cleaner", "cli", "config", "group", "log", "meta", "net", "statelog", "txn")]
+KAFKAS = [r"org.apache.kafka.*"]
+
 LOGGERS = [
-    describe(*LOGGER).but("one logger, and a level of its own at the start", [r"root=INFO .*"], [r"root=ERROR .*", r"org.apache.kafka.*"]),
+    describe(*LOGGER).but(f"{PARTS}; a level of its own at the start", [r"root=INFO .*", *OURS], [r"root=ERROR .*", *KAFKAS]),
     describe("--entity-type", "broker-loggers"),
     describe("--broker-logger", "7", *SOON),
     describe("--broker-logger", "x"),
     add("root=DEBUG", *LOGGER),
     add("root=LOUD", *LOGGER),
+    add("root=info", *LOGGER),
     add("nosuch=INFO", *LOGGER),
+    add("log=WARN", *LOGGER).but(PARTS, TAKEN, [REFUSED, r"stderr: Invalid broker logger.*: log"]),
+    delete("log", *LOGGER).but(PARTS, TAKEN, [REFUSED, r"stderr: Invalid broker logger.*: log"]),
     delete("root", *LOGGER),
     delete("nosuch", *LOGGER),
     add("root=INFO", "--broker-logger", "7", *SOON),
-    describe(*LOGGER).but("one logger", kafkas=[r"org.apache.kafka.*"]),
+    add("root=INFO", *LOGGER),
+    describe(*LOGGER).but(PARTS, OURS, KAFKAS),
 ]
 
 GROUPS = [
