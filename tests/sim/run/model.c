@@ -138,6 +138,7 @@ static void cut(struct part *p, int64_t start, int64_t n, bool lossy)
         p->info[p->ids[offset]].offset = -1;
         p->ids[offset] = -1;
     }
+    p->expired_unseen |= start > p->n;
     p->start = start;
     p->n = MIN(p->n, n);
 }

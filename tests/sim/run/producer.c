@@ -177,7 +177,7 @@ static void fail(struct producer *p, struct outgoing *o, int16_t error)
             world_wrong(w, "%s: the topic %s is gone", p->a.name, p->topic->name);
         break;
     case KE_OUT_OF_ORDER_SEQUENCE_NUMBER:
-        if (!p->idempotent || (is_first_of_part(p, o) && !o->part->lost_acked))
+        if (!p->idempotent || (is_first_of_part(p, o) && !o->part->lost_acked && !o->part->expired_unseen))
             world_wrong(w, "%s: %s-%d record %lld is out of sequence", p->a.name, p->topic->name,
                         o->part->index, (long long)o->first_id);
         break;

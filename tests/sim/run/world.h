@@ -77,6 +77,7 @@ struct part {
     struct id_info *info; /* by id */
     int64_t n_ids, cap_ids;
     bool lost_acked; /* a power cut took what was acknowledged but not promised */
+    bool expired_unseen; /* records whose answers were lost were deleted before anybody saw them: so the log cannot tell a repeated batch */
     int64_t cut_end; /* the highest end that a log with losses had: below it an active segment may have been compacted */
 };
 enum topic_state { TOPIC_ABSENT = 0, TOPIC_THERE, TOPIC_MAYBE_THERE, TOPIC_MAYBE_REMOVED };
