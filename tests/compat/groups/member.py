@@ -69,6 +69,8 @@ def kafka_python(name):
     from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor  # pylint: disable=import-outside-toplevel
     strategy = {"range": RangePartitionAssignor, "roundrobin": RoundRobinPartitionAssignor}[STRATEGY]
     held = Held(name)
+    # Its threads race for what they share (3.0.12: an answer is then never read): let Python take turns only where one of them waits.
+    sys.setswitchinterval(1)
     consumer = kafka.KafkaConsumer(
         bootstrap_servers=SERVERS, group_id=GROUP, auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=200,
         session_timeout_ms=3000, heartbeat_interval_ms=500, max_poll_interval_ms=10000, reconnect_backoff_max_ms=500,

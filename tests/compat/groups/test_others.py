@@ -28,7 +28,7 @@ def test_kafkajs(make_broker, name, record_property):
 
 
 def test_kafka_python(make_broker, name, record_property):
-    # a process for each member: with several consumers in one, kafka-python 3.0.12 at times does not read an answer that is there
+    # a process for each member: the more threads there are, the more often its own race for what they share (member.py)
     tell(make_broker, name, record_property, python("kafka-python"), "roundrobin", apart=True)
 
 
