@@ -39,6 +39,7 @@ struct broker {
     struct list moves;     /* moves.c: logs on their way to another directory */
     struct list hanging;   /* hanging.c: logs with open transactions that somebody has to look at */
     struct timer hanging_timer;
+    struct list decided; /* hanging.c: transactions that a deleted coordinator had committed */
     bool stopping;
     bool freeing;
     bool failed; /* the last log directory went offline: the process ends with 74 */

@@ -137,6 +137,8 @@ enum txn_fate txnm_fate(const struct txnm *m, int64_t producer_id, int16_t produ
 /* Puts the partition into the transaction of a producer whose fate is TXN_FATE_JOINS. What is sent again may be taken for a repeat
  * by the log, so these records must not be lost. 0 or a kafka_error: to be tried again. */
 int16_t txnm_join(struct txnm *m, int64_t producer_id, struct str topic, int32_t partition);
+/* Transactions that are committed for good while markers of theirs may be missing: the epoch is that of their records. */
+void txnm_each_committed(const struct txnm *m, void (*fn)(void *arg, int64_t producer_id, int16_t producer_epoch), void *arg);
 
 /* __transaction_state is being deleted: all transactions are forgotten, and who waits for an end has no answer (E_OFFLINE). What they
  * have open in partitions is ended when those are opened next (txnm_fate), or by hand. */

@@ -6,12 +6,13 @@
  * written. After a crash one may be there without the other: pages reach the disk in any order, log directories fail one by one,
  * and topics that are not durable keep what they keep. Left alone, such a transaction would hold up readers of committed records
  * for ever, and what its producer sends next would be in no transaction of the coordinator's (Apache Kafka's "hanging
- * transactions").
+ * transactions"; there a deleted __transaction_state leaves them, too).
  *
- * Happy path: a log is opened and has a transaction open -> noted -> at the end of the start, or in the next turn: txnm_fate ->
- *             nothing to do, put into its transaction again, or a marker.
+ * Happy path: a log is opened and has a transaction open, or the coordinator's topic has been deleted -> noted -> at the end of the
+ *             start, or in the next turn: txnm_fate -> nothing to do, put into its transaction again, or a marker.
  * Invariant:  nothing is decided before all transactional ids are known; after an unclean stop all is decided before anybody
- *             is served.
+ *             is served. With the coordinator's topic, nothing is ended before its deletion is durable: a power cut may bring
+ *             the topic back. What it had committed for good stays committed.
  * Failures:   what cannot be written now is tried again every second; while a shard of the coordinator is offline nothing
  *             is decided.
  */
@@ -25,6 +26,13 @@ struct hanging {
     struct list link; /* in broker.hanging */
     char *topic;
     int32_t partition;
+};
+
+/* A transaction whose coordinator was deleted after it was committed: markers may be missing. */
+struct decided {
+    struct list link; /* in broker.decided */
+    int64_t producer_id;
+    int16_t producer_epoch; /* of its records */
 };
 
 static void hanging_free(struct hanging *h)
@@ -82,6 +90,18 @@ static const char *what_becomes(enum txn_fate fate)
                                         : "is aborted";
 }
 
+static bool was_committed(const struct broker *b, const struct log_producer *p)
+{
+    LIST_FOREACH(it, &b->decided)
+    {
+        const struct decided *d = CONTAINER_OF(it, struct decided, link);
+
+        if (d->producer_id == p->producer_id && d->producer_epoch == p->producer_epoch)
+            return true;
+    }
+    return false;
+}
+
 static bool settle_one(struct broker *b, struct log *log, const struct log_producer *p)
 {
     struct str topic = str_of(log_topic(log));
@@ -91,6 +111,8 @@ static bool settle_one(struct broker *b, struct log *log, const struct log_produ
 
     if (fate == TXN_FATE_OPEN)
         return true;
+    if (fate == TXN_FATE_ABORTED && was_committed(b, p))
+        fate = TXN_FATE_COMMITTED;
     if (fate == TXN_FATE_JOINS)
         done = txnm_join(b->txns, p->producer_id, topic, partition) == KE_NONE;
     else
@@ -135,7 +157,8 @@ static bool settle(struct broker *b, const struct hanging *h)
 
 static void settle_all(struct broker *b)
 {
-    bool known = shards_all_loaded(b->txn_shards);
+    bool known =
+        shards_all_loaded(b->txn_shards) && !broker_topic_is_being_deleted(b, TRANSACTION_TOPIC);
 
     LIST_FOREACH_SAFE(it, &b->hanging)
     {
@@ -153,22 +176,51 @@ static void settle_fired(struct timer *timer)
     settle_all(CONTAINER_OF(timer, struct broker, hanging_timer));
 }
 
+/* ---- the coordinator's topic is deleted */
+
+static void keep_decision(void *arg, int64_t producer_id, int16_t producer_epoch)
+{
+    struct broker *b = arg;
+    struct decided *d = xcalloc(1, sizeof(*d));
+
+    d->producer_id = producer_id;
+    d->producer_epoch = producer_epoch;
+    list_push(&b->decided, &d->link);
+}
+
+void broker_hanging_coordinator_goes(struct broker *b)
+{
+    txnm_each_committed(b->txns, keep_decision, b);
+}
+
+static void look_at_all(struct broker *b)
+{
+    struct meta_topic **topics = meta_topics_sorted(b->meta);
+
+    for (int i = 0; i < meta_n_topics(b->meta); i++)
+        for (int32_t p = 0; p < topics[i]->n_partitions; p++)
+            if (topics[i]->partitions[p].log)
+                broker_hanging_look(b, topics[i]->partitions[p].log);
+}
+
+void broker_hanging_coordinator_gone(struct broker *b)
+{
+    look_at_all(b);
+}
+
 /* ---- life */
 
 void broker_hanging_init(struct broker *b)
 {
     list_init(&b->hanging);
+    list_init(&b->decided);
     timer_init(&b->hanging_timer, settle_fired);
 }
 
 void broker_hanging_start(struct broker *b)
 {
-    struct meta_topic **topics = meta_topics_sorted(b->meta);
-
-    for (int i = 0; i < meta_n_topics(b->meta) && !logm_was_clean(b->logm); i++)
-        for (int32_t p = 0; p < topics[i]->n_partitions; p++)
-            if (topics[i]->partitions[p].log)
-                broker_hanging_look(b, topics[i]->partitions[p].log);
+    if (!logm_was_clean(b->logm))
+        look_at_all(b);
     settle_all(b);
 }
 
@@ -178,5 +230,12 @@ void broker_hanging_stop(struct broker *b)
     LIST_FOREACH_SAFE(it, &b->hanging)
     {
         hanging_free(CONTAINER_OF(it, struct hanging, link));
+    }
+    LIST_FOREACH_SAFE(it, &b->decided)
+    {
+        struct decided *d = CONTAINER_OF(it, struct decided, link);
+
+        list_remove(&d->link);
+        free(d);
     }
 }

@@ -15,8 +15,6 @@ int broker_dir_of(const struct broker *b, struct uuid id)
     return -1;
 }
 
-static bool is_being_deleted(const struct broker *b, const char *topic);
-
 int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool make,
                struct log **out)
 {
@@ -30,7 +28,7 @@ int broker_log(struct broker *b, struct meta_topic *t, int32_t partition, bool m
     *out = p->log;
     if (p->log || (!make && !log_exists(b->logm, t->name, partition)))
         return 0;
-    if (is_being_deleted(b, t->name)) {
+    if (broker_topic_is_being_deleted(b, t->name)) {
         *out = NULL; /* an older topic of this name has not let go of its directories */
         return E_AGAIN;
     }
@@ -65,6 +63,7 @@ static void partitions_added(void *arg, struct meta_topic *t, int32_t first_new)
 struct deletion {
     struct statelog_wait wait;
     struct list link; /* in broker.deletions */
+    struct broker *b;
     char *topic;
     struct statelog **shards; /* of a coordinator's topic: what still waits for them is told then */
     int32_t n_shards;
@@ -91,6 +90,8 @@ static void deletion_durable(struct statelog_wait *w, int rc)
             statelog_give_up(d->shards[i]);
     for (int32_t i = 0; rc == 0 && i < d->n_logs; i++)
         log_delete(d->logs[i]);
+    if (rc == 0 && strcmp(d->topic, TRANSACTION_TOPIC) == 0)
+        broker_hanging_coordinator_gone(d->b);
     deletion_free(d);
 }
 
@@ -102,7 +103,7 @@ void broker_deletions_release(struct broker *b)
     }
 }
 
-static bool is_being_deleted(const struct broker *b, const char *topic)
+bool broker_topic_is_being_deleted(const struct broker *b, const char *topic)
 {
     LIST_FOREACH(it, &b->deletions)
     {
@@ -119,6 +120,7 @@ static void coordinator_deleted(struct broker *b, struct deletion *d)
         groupm_forget(b->groups);
         d->shards = shards_take(b->offset_shards, &d->n_shards);
     } else if (b->txns && strcmp(d->topic, TRANSACTION_TOPIC) == 0) {
+        broker_hanging_coordinator_goes(b);
         txnm_forget(b->txns);
         d->shards = shards_take(b->txn_shards, &d->n_shards);
     }
@@ -129,6 +131,7 @@ static void topic_deleted(void *arg, struct meta_topic *t)
     struct broker *b = arg;
     struct deletion *d = xcalloc(1, sizeof(*d) + (size_t)t->n_partitions * sizeof(d->logs[0]));
 
+    d->b = b;
     d->topic = xstrdup(t->name);
     for (int32_t i = 0; i < t->n_partitions; i++) {
         struct log *log;

@@ -9,6 +9,7 @@ struct meta_observer broker_observer(struct broker *b);
 void broker_set_strays_aside(struct broker *b);
 void broker_recover_all(struct broker *b);
 void broker_deletions_release(struct broker *b);
+bool broker_topic_is_being_deleted(const struct broker *b, const char *topic); /* which is not durable yet */
 /* How the cleaner sees the partitions. */
 struct cleaner *broker_cleaner_new(struct broker *b);
 
@@ -47,6 +48,9 @@ void broker_txns_new(struct broker *b);
 void broker_hanging_init(struct broker *b);
 void broker_hanging_look(struct broker *b, struct log *log); /* it was opened */
 void broker_hanging_start(struct broker *b);                 /* after all was loaded, before anybody is served */
-void broker_hanging_stop(struct broker *b);                  /* again is fine */
+/* The coordinator's topic is being deleted, while it still knows its transactions; and it has been. */
+void broker_hanging_coordinator_goes(struct broker *b);
+void broker_hanging_coordinator_gone(struct broker *b);
+void broker_hanging_stop(struct broker *b); /* again is fine */
 
 #endif

@@ -31,7 +31,8 @@ struct ending {
     struct statelog_wait prepared;
     struct timer retry;
     int32_t n_parts, n_waiting;
-    bool in_turn; /* inside write_markers */
+    bool is_decided; /* the Prepare record is durable */
+    bool in_turn;    /* inside write_markers */
     struct marker_part parts[];
 };
 
@@ -42,6 +43,11 @@ static void answer(struct ending *e, int rc)
     e->call = NULL;
     if (call)
         txn_call_end_now(call, rc);
+}
+
+bool ending_is_decided(const struct transaction *t)
+{
+    return t->ending && t->ending->is_decided;
 }
 
 void ending_free(struct transaction *t)
@@ -178,6 +184,7 @@ static void prepared(struct statelog_wait *w, int rc)
 {
     struct ending *e = CONTAINER_OF(w, struct ending, prepared);
 
+    e->is_decided = rc == 0;
     if (rc == 0)
         write_markers(e);
     else

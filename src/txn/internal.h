@@ -142,6 +142,8 @@ int txn_abort(struct transaction *t);
 /* t was just moved to Prepare, or was found there. `call` may be NULL; it is answered when the transaction has ended, or
  * cannot for now. */
 void ending_start(struct transaction *t, struct txn_call *call);
+/* Its Prepare record is durable. */
+bool ending_is_decided(const struct transaction *t);
 void ending_free(struct transaction *t);
 void ending_give_up(struct transaction *t); /* who waits for it gets no answer (E_OFFLINE) */
 

@@ -220,6 +220,18 @@ enum txn_fate txnm_fate(const struct txnm *m, int64_t producer_id, int16_t produ
     }
 }
 
+void txnm_each_committed(const struct txnm *m,
+                         void (*fn)(void *arg, int64_t producer_id, int16_t producer_epoch),
+                         void *arg)
+{
+    for (const struct transaction *t = m->by_producer; t; t = t->by_producer.next) {
+        int16_t grown = t->v.client_version >= TXN_VERSION_2; /* with the Prepare record */
+
+        if (t->v.state == TXN_PREPARE_COMMIT && ending_is_decided(t))
+            fn(arg, t->v.producer_id, t->v.producer_epoch - grown);
+    }
+}
+
 int16_t txnm_join(struct txnm *m, int64_t producer_id, struct str topic, int32_t partition)
 {
     struct txn_partition row = {.topic = topic, .partition = partition};

@@ -1,5 +1,5 @@
-/* Transactions that a log has open and their coordinator does not know of, as a power cut leaves them (src/broker/hanging.c): here
- * records are written into a log behind the coordinator's back, and the broker is killed. */
+/* Transactions that a log has open and their coordinator does not know of, as a power cut or the deletion of the coordinator's topic
+ * leaves them (src/broker/hanging.c): here records are written into a log behind the coordinator's back, and the broker is killed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include "box.h"
 
+#define API_DELETE_TOPICS    20
 #define API_INIT_PRODUCER_ID 22
 #define API_END_TXN          26
 
@@ -172,6 +173,31 @@ static void of_the_last_transaction(void **state)
     }
 }
 
+/* The coordinator's topic is deleted: its transactions are aborted when that is durable, and not before, for a power cut may bring
+ * the topic back. */
+static void of_a_deleted_coordinator(void **state)
+{
+    struct str name = STR("__transaction_state");
+    struct delete_topics_request rq;
+
+    begin();
+    assert_int_equal(end_txn(0, false), KE_NONE);
+    write_unknown(1, producer_id, 1);
+    delete_topics_request_init(&rq);
+    rq.topic_names = &name;
+    rq.n_topic_names = 1;
+    rq.timeout_ms = 1000;
+    box_send(conn, API_DELETE_TOPICS, 4, &rq);
+    for (int i = 0; i < 4; i++)
+        broker_turn(box.broker); /* the commit has begun, its job has not run */
+    assert_int_equal(log_end_offset(log_of(1)), 1);
+    for (int i = 0; i < 8; i++)
+        box_turn(&box);
+    ended(1, true);
+    again();
+    ended(1, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_a_transaction_that_begins_and_times_out, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(of_the_last_transaction, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_a_deleted_coordinator, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
