@@ -190,7 +190,8 @@ static void log_flush_done(struct flush *f, const struct flush_log *fl)
     flushed_moved(l, fl->end);
     if (!f->indexes_left)
         remake_synced(l);
-    if (fl->indexes && !f->indexes_left)
+    l->indexes_left = !fl->indexes || f->indexes_left;
+    if (!l->indexes_left)
         indexed_point_moved(l, fl->end);
     else
         checkpoint_note(l->dir, CHECKPOINT_RECOVERY); /* again at the next interval */
@@ -237,7 +238,8 @@ static void flush_done(struct job *j)
     flush_put(f);
 }
 
-/* A clean stop takes what is appended after it has begun, too: markers of transactions that were being ended. */
+/* A clean stop takes what is appended after it has begun, too: markers of transactions that were being ended. A commit syncs their
+ * segments, but not the indexes. */
 static void want_rest(struct log_dir *d)
 {
     bool any = false;
@@ -246,7 +248,7 @@ static void want_rest(struct log_dir *d)
     {
         const struct log *l = CONTAINER_OF(it, struct log, in_dirty);
 
-        any |= l->recovery_point < log_promised_end(l);
+        any |= (l->indexes_left ? l->recovery_point : MIN(l->recovery_point, l->indexed_point)) < log_promised_end(l);
     }
     if (any)
         flush_want_all(d);

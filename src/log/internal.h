@@ -91,6 +91,7 @@ struct log {
     bool needs_sync;       /* bytes below the end are in no journal: the next commit syncs the segments */
     bool flush_wanted;     /* on the flush lane, as soon as it is free */
     bool in_flush;         /* the running flush covers it */
+    bool indexes_left;     /* the last one could not write or open its indexes */
     uint32_t names_in_flight; /* running jobs that sync names of this log */
     int64_t journaled_end; /* end of the newest part in the journal; 0: none */
     struct list swaps;     /* swap.c: struct log_swap.link */

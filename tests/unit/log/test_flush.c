@@ -100,6 +100,30 @@ static void a_clean_stop_flushes_what_comes_late(void **state)
     fixture_release(&fx);
 }
 
+/* So it does where a commit syncs the segment by itself: that does not see to the indexes. */
+static void a_clean_stop_flushes_the_indexes_of_what_comes_late(void **state)
+{
+    struct fixture fx;
+
+    fixture_init(&fx, (const char *[]){"log.journal.bytes=0", NULL});
+    fixture_topic(&fx, (const char *[]){"flush.messages=1", NULL});
+    fixture_open(&fx);
+    fixture_append(&fx, (struct test_batch){0});
+    logm_flush_all(fx.m);
+    fixture_settle(&fx);
+    fixture_append(&fx, (struct test_batch){0});
+    fixture_settle(&fx);
+    assert_true(logm_quiet(fx.m));
+    assert_int_equal(fx.log->recovery_point, 2);
+    assert_int_equal(fx.log->indexed_point, 2);
+    logm_close(fx.m, true);
+    fx.m = NULL;
+    fx.log = NULL;
+    fixture_open(&fx);
+    assert_true(logm_was_clean(fx.m));
+    fixture_release(&fx);
+}
+
 /* An index that can not be opened holds back what is noted, and nothing else. */
 static void an_index_that_can_not_be_opened_is_no_failure(void **state)
 {
@@ -307,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexes_are_synced_before_the_recovery_point_is_noted),
         cmocka_unit_test(a_clean_stop_flushes_what_comes_late),
+        cmocka_unit_test(a_clean_stop_flushes_the_indexes_of_what_comes_late),
         cmocka_unit_test(an_index_that_can_not_be_opened_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_written_is_no_failure),
         cmocka_unit_test(an_index_that_can_not_be_synced_takes_the_directory_offline),
