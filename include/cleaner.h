@@ -41,6 +41,9 @@ void cleaner_stop(struct cleaner *c);
 bool cleaner_idle(const struct cleaner *c);
 /* The broker's settings have changed. */
 void cleaner_configured(struct cleaner *c);
+/* Whether it leaves this log alone. False: what is being done with it is given up, and soon it does; nothing new is begun while
+ * log_is_uncleanable. */
+bool cleaner_let_go(struct cleaner *c, const struct log *l);
 /* Must be called before a log is deleted: what is being done with it is given up. */
 void cleaner_forget(struct cleaner *c, const struct log *l);
 

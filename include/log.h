@@ -221,7 +221,7 @@ struct log_move {
     /* in */
     int dir;
     int64_t bytes_per_second;                 /* of 1; 0: it waits. Later: log_move_set_rate */
-    void (*switching)(struct log_move *v);    /* 2: who works in the log's directory lets go of it. May be NULL */
+    bool (*switching)(struct log_move *v);    /* 2: who works in the log's directory is to let go of it; false: soon. May be NULL */
     int (*switched)(struct log_move *v);      /* 3: 0, and log_move_end follows, later; E_*: nothing was said, the log stays */
     void (*done)(struct log_move *v, int rc); /* it has ended: 0 after 4; E_CANCELED; E_NOSPC, E_IO ...: the log stays where it is;
                                                  E_OFFLINE after 3: it is in a directory that has failed */
@@ -239,6 +239,7 @@ struct log_move {
     uint64_t held_serial, held_position; /* the end of the log when it was held */
     enum log_move_state { LOG_MOVE_COPIES = 0, LOG_MOVE_HOLDS, LOG_MOVE_NAMED, LOG_MOVE_SWITCHED } state;
     bool canceled, running;
+    bool is_ready;                  /* for 2: no compaction of the log begins any more */
     int n_tries;                    /* to have the checkpoints written */
     struct timer timer;
     struct job job;
@@ -251,9 +252,12 @@ struct log_move {
     int rc_read, rc;
 };
 /* l does not move, and is not in v->dir. E_EXIST: that has a directory of the same name. E_NOSPC: the log has no partition.metadata.
- * E_OFFLINE. Then nothing has begun, and `done` is not called. */
+ * E_OFFLINE, E_MFILE. Then nothing has begun, and `done` is not called. */
 int log_move_begin(struct log *l, struct log_move *v);
 void log_move_end(struct log_move *v);                                /* after `switched`; calls `done` */
+/* After `switched`: it cannot be said durably, and nobody knows which copy the next start will take. Who waits is told E_OFFLINE; the log is
+ * held until the process ends. */
+void log_move_lost(struct log_move *v);
 void log_move_set_rate(struct log_move *v, int64_t bytes_per_second); /* takes effect at once */
 /* Gives it up, where it was not switched yet; `done` is called, later when a job runs. */
 void log_move_cancel(struct log_move *v);
@@ -262,15 +266,18 @@ struct log_move *log_moving(const struct log *l); /* NULL: it does not */
 int64_t log_move_end_offset(const struct log_move *v);
 uint64_t log_move_size_bytes(const struct log_move *v);
 
-/* Copies that were there at logm_open, of partitions that are elsewhere: their moves had not ended. They are removed; who wants such a
- * move to go on begins it again. (Kafka goes on with them: LogManager.futureLogs) */
+/* Copies that were there at logm_open: their moves had not ended. Those of partitions that are elsewhere are removed, and who wants such
+ * a move to go on begins it again. (Kafka goes on with them: LogManager.futureLogs) */
 struct logm_future {
-    struct uuid topic_id;
+    struct uuid topic_id; /* zero: not known */
     int32_t partition;
     int dir;
+    char *path;     /* the partition is nowhere else, and it is still there; otherwise NULL */
+    char *name_key; /* "<topic>-<p>"; the topic may be cut short */
 };
 int logm_n_futures(const struct logm *m);
 const struct logm_future *logm_future_get(const struct logm *m, int i);
+int logm_future_set_stray(struct logm *m, int i); /* one with a path: as logm_found_set_stray */
 
 /* ---- appending ------------------------------------------------------------------------------------------------------ */
 

@@ -70,12 +70,11 @@ static void move_free(struct move *mv)
     free(mv);
 }
 
-static void switching(struct log_move *v)
+static bool switching(struct log_move *v)
 {
     struct move *mv = CONTAINER_OF(v, struct move, v);
 
-    if (mv->b->cleaner)
-        cleaner_forget(mv->b->cleaner, v->log);
+    return !mv->b->cleaner || cleaner_let_go(mv->b->cleaner, v->log);
 }
 
 static void named(struct statelog_wait *w, int rc)
@@ -84,6 +83,8 @@ static void named(struct statelog_wait *w, int rc)
 
     if (rc == 0)
         log_move_end(&mv->v);
+    else
+        log_move_lost(&mv->v);
 }
 
 static int switched(struct log_move *v)
@@ -211,15 +212,29 @@ void broker_moves_configured(struct broker *b)
     }
 }
 
+/* A copy of what is nowhere else: of a topic that was deleted, or of a partition that is lost. */
+static void leave_alone(struct broker *b, int i, bool is_known)
+{
+    const struct logm_future *f = logm_future_get(b->logm, i);
+
+    if (is_known)
+        diag_warn("%s is left from moving a partition that is nowhere else; it is not used",
+                  f->path);
+    else
+        (void)logm_future_set_stray(b->logm, i); /* said where it happens */
+}
+
 void broker_moves_go_on(struct broker *b)
 {
     for (int i = 0; i < logm_n_futures(b->logm); i++) {
         const struct logm_future *f = logm_future_get(b->logm, i);
         struct meta_topic *t = meta_topic_by_id(b->meta, f->topic_id);
+        bool is_known = t && f->partition < t->n_partitions;
         struct log *log;
 
-        if (!t || f->partition >= t->n_partitions ||
-            broker_log(b, t, f->partition, false, &log) < 0 || !log)
+        if (f->path)
+            leave_alone(b, i, is_known);
+        if (f->path || !is_known || broker_log(b, t, f->partition, false, &log) < 0 || !log)
             continue;
         diag_info("%s-%d goes on moving to %s", t->name, f->partition,
                   logm_dir_path(b->logm, f->dir));

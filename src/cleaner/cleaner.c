@@ -130,6 +130,12 @@ void cleaner_configured(struct cleaner *c)
         compact_scan_soon(c, 0);
 }
 
+bool cleaner_let_go(struct cleaner *c, const struct log *l)
+{
+    ASSERT(c->magic == CLEANER_MAGIC);
+    return compact_let_go(c, l);
+}
+
 void cleaner_forget(struct cleaner *c, const struct log *l)
 {
     ASSERT(c->magic == CLEANER_MAGIC);

@@ -131,10 +131,10 @@ static void pause_over(struct timer *t)
     worker_next(CONTAINER_OF(t, struct worker, timer));
 }
 
-/* False: the log is gone, or the broker stops. */
+/* False: the log is gone or wanted, or the broker stops. */
 static bool goes_on(struct worker *w)
 {
-    if (w->log && compact_may_work(w->cleaner))
+    if (w->log && !w->given_up && compact_may_work(w->cleaner))
         return true;
     worker_idle(w);
     return false;
@@ -437,6 +437,7 @@ void compact_begin(struct worker *w, const struct cleanable *k)
     p->window_bytes = MIN(MAX(share(config->log_cleaner_io_buffer_size, c) / 2, WINDOW_BYTES_MIN), WINDOW_BYTES_MAX);
     p->quantum_bytes = (uint64_t)MAX(QUANTUM_BYTES_MIN, MIN(QUANTUM_BYTES, rate / 10));
     w->log = k->log;
+    w->given_up = false;
     w->first_dirty = k->first_dirty;
     w->end = k->end;
     w->state = WORKER_BUILD;
@@ -526,6 +527,24 @@ bool compact_idle(const struct cleaner *c)
             return false;
     }
     return true;
+}
+
+bool compact_let_go(struct cleaner *c, const struct log *l)
+{
+    if (c->best.log == l)
+        c->best.log = NULL;
+    for (int i = 0; i < WORKERS_MAX; i++) {
+        struct worker *w = &c->workers[i];
+
+        if (w->log != l)
+            continue;
+        w->given_up = true;
+        if (timer_armed(&w->timer)) {
+            timer_cancel(&c->env->timers, &w->timer);
+            worker_idle(w);
+        }
+    }
+    return !compact_has(c, l);
 }
 
 void compact_forget(struct cleaner *c, const struct log *l)

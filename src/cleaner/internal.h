@@ -41,6 +41,7 @@ struct worker {
     struct cleaner *cleaner;
     enum worker_state state;
     struct log *log; /* NULL while idle; also when it was deleted meanwhile */
+    bool given_up;   /* somebody else wants it */
     struct lane lane;
     struct job job;
     struct timer timer; /* a pause, for the throttle */
@@ -96,6 +97,7 @@ void compact_release(struct cleaner *c);
 void compact_stop(struct cleaner *c);
 bool compact_idle(const struct cleaner *c);
 void compact_forget(struct cleaner *c, const struct log *l);
+bool compact_let_go(struct cleaner *c, const struct log *l);
 bool compact_has(const struct cleaner *c, const struct log *l); /* a worker is at it */
 void compact_scan_soon(struct cleaner *c, int64_t delay_ms);
 bool compact_may_work(const struct cleaner *c);

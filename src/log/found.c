@@ -17,6 +17,10 @@ void found_release(struct logm *m)
     for (int i = 0; i < m->n_found; i++)
         free((void *)(uintptr_t)m->found[i].topic);
     free(m->found);
+    for (int i = 0; i < m->n_futures; i++) {
+        free(m->futures[i].name_key);
+        free(m->futures[i].path);
+    }
     free(m->futures);
     m->found = NULL;
     m->futures = NULL;
@@ -82,37 +86,63 @@ int found_make(struct logm *m, struct errmsg *msg)
 
 /* ---- leftovers ------------------------------------------------------------------------------ */
 
-/* The partition that a copy is of, elsewhere. Its topic's name may be cut short in the copy's own. */
+/* The partition that a copy is of, elsewhere: by its topic id, since the topic's name may be cut short in the copy's own; by name where a
+ * power cut took the id. NULL: it is nowhere. */
 static const struct logm_found *found_of(const struct logm *m, struct uuid topic_id,
-                                         int32_t partition)
+                                         struct str topic, int32_t partition)
 {
-    for (int i = 0; i < m->n_found && !uuid_is_zero(topic_id); i++)
-        if (m->found[i].partition == partition && uuid_eq(m->found[i].topic_id, topic_id))
-            return &m->found[i];
+    for (int i = 0; i < m->n_found; i++) {
+        const struct logm_found *f = &m->found[i];
+
+        if (f->partition == partition &&
+            (uuid_is_zero(topic_id) ? str_is(topic, f->topic) : uuid_eq(f->topic_id, topic_id)))
+            return f;
+    }
     return NULL;
 }
 
-/* False: it is of no partition that is anywhere else. */
-static bool note_future(struct log_dir *d, const char *name, const char *path)
+/* False: the name is none. */
+static bool note_future(struct log_dir *d, const char *name, const char *path,
+                        const struct logm_found **found)
 {
-    char *name_key = str_dup((struct str){name, (size_t)(strrchr(name, '.') - name)});
-    struct logm_future f = {.dir = d->index};
+    struct logm_future f = {.name_key =
+                                str_dup((struct str){name, (size_t)(strrchr(name, '.') - name)}),
+                            .dir = d->index};
     struct logm *m = d->m;
     size_t topic_bytes;
-    bool is_known = dir_parse_name(name_key, &topic_bytes, &f.partition) &&
-                    dir_read_topic_id(m->env->vfs, path, &f.topic_id) == 0 &&
-                    found_of(m, f.topic_id, f.partition);
+    int rc;
 
-    free(name_key);
-    if (!is_known)
+    *found = NULL;
+    if (!dir_parse_name(f.name_key, &topic_bytes, &f.partition)) {
+        free(f.name_key);
         return false;
+    }
+    rc = dir_read_topic_id(m->env->vfs, path, &f.topic_id);
+    if (rc == 0 || rc == E_FORMAT)
+        *found = found_of(m, f.topic_id, (struct str){f.name_key, topic_bytes}, f.partition);
+    if (*found)
+        f.topic_id = (*found)->topic_id;
+    else
+        f.path = xstrdup(path);
     m->futures = xrealloc_array(m->futures, (size_t)m->n_futures + 1, sizeof(f));
     m->futures[m->n_futures++] = f;
     return true;
 }
 
 /* A copy that was being made when the process ended is of no use while the partition itself is there. It is begun anew, not gone on with:
- * what it has was not always synced in the order of the log. */
+ * what it has was not always synced in the order of the log. Until its bytes are gone it is no future replica for Apache Kafka either. */
+static void remove_future(struct log_dir *d, const char *name, const char *path)
+{
+    const struct logm_found *found;
+    char *name_key;
+
+    if (!note_future(d, name, path, &found) || !found)
+        return;
+    name_key = xasprintf("%s-%d", found->topic, found->partition);
+    dir_set_aside(d, path, name_key, strlen(found->topic), 0);
+    free(name_key);
+}
+
 void remove_leftovers(struct log_dir *d, const struct buf *names)
 {
     const char *name = (const char *)names->p;
@@ -120,9 +150,8 @@ void remove_leftovers(struct log_dir *d, const struct buf *names)
 
     for (size_t at = 0; at < names->n; at += strlen(name + at) + 1) {
         dir_file_path(d, name + at, path);
-        if (dir_is_future(name + at) && !note_future(d, name + at, path))
-            diag_warn("%s is left from moving a partition that is nowhere else; it is not used",
-                      path);
+        if (dir_is_future(name + at))
+            remove_future(d, name + at, path);
         else
             remove_later(d, path, 0);
     }
@@ -154,28 +183,48 @@ const struct logm_found *logm_found_get(const struct logm *m, int i)
     return &m->found[i];
 }
 
+/* 0, and it has another name; E_OFFLINE. */
+static int set_stray(struct log_dir *d, const char *path, const char *name_key)
+{
+    char name[DIR_NAME_MAX + 1], to[DIR_PATH_MAX];
+    size_t topic_bytes;
+    int32_t partition;
+    bool is_name = dir_parse_name(name_key, &topic_bytes, &partition);
+    int rc;
+
+    ASSERT_CORE();
+    ASSERT(is_name);
+    dir_aside_name(&d->m->env->rng, name_key, topic_bytes, DIR_STRAY_SUFFIX, name);
+    rc = vfs_rename(d->m->env->vfs, path, dir_file_path(d, name, to));
+    if (rc == 0)
+        rc = vfs_sync_dir(d->m->env->vfs, d->path);
+    if (rc < 0)
+        return dir_fail(d, "rename", path, rc);
+    diag_warn("%s is kept as %s", path, name);
+    return 0;
+}
+
 int logm_found_set_stray(struct logm *m, int i)
 {
     const struct logm_found *found = logm_found_get(m, i);
     struct log_dir *d = &m->dirs[found->dir];
-    char *name_key = xasprintf("%s-%d", found->topic, found->partition);
-    char name[DIR_NAME_MAX + 1], from[DIR_PATH_MAX], to[DIR_PATH_MAX];
+    char *name_key = xasprintf("%s-%d", found->topic, found->partition), path[DIR_PATH_MAX];
     struct dir_entry *e = dir_entry_find(d, name_key);
     int rc;
 
-    ASSERT_CORE();
     ASSERT(e);
     ASSERT(!e->log);
-    dir_aside_name(&m->env->rng, name_key, e->topic_bytes, DIR_STRAY_SUFFIX, name);
-    rc = vfs_rename(m->env->vfs, dir_file_path(d, name_key, from), dir_file_path(d, name, to));
+    rc = set_stray(d, dir_file_path(d, name_key, path), name_key);
     if (rc == 0)
-        rc = vfs_sync_dir(m->env->vfs, d->path);
-    if (rc == 0) {
-        diag_warn("%s is kept as %s", from, name);
         dir_entry_remove(d, e);
-    } else {
-        rc = dir_fail(d, "rename", from, rc);
-    }
     free(name_key);
     return rc;
+}
+
+int logm_future_set_stray(struct logm *m, int i)
+{
+    const struct logm_future *f = logm_future_get(m, i);
+
+    ASSERT(f->path);
+    return set_stray(&m->dirs[f->dir], f->path, f->name_key);
 }

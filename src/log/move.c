@@ -79,8 +79,11 @@ static void make_work(struct job *j)
     struct log_move *v = CONTAINER_OF(j, struct log_move, job);
 
     ASSERT_LANE();
-    v->rc = vfs_mkdir(v->m->env->vfs, v->path);
     copy_small(v, METADATA_FILE);
+    if (v->rc == 0)
+        v->rc = vfs_sync_dir(v->m->env->vfs, v->path);
+    if (v->rc == 0) /* a start is to know that a move was wanted */
+        v->rc = vfs_sync_dir(v->m->env->vfs, v->to->path);
     v->rc = lane_result(v);
 }
 
@@ -115,7 +118,7 @@ static void copy_slice(struct log_move *v)
     if (v->rc_read == 0 && v->n_bytes > 0)
         v->rc = file_pwrite(v->target, bytes, v->n_bytes, v->position);
     if (v->rc_read == 0 && v->rc == 0)
-        v->rc = file_datasync(v->target);
+        v->rc = PLANTED(move_unsynced) ? 0 : file_datasync(v->target);
     if (v->rc_read == 0 && v->rc == 0)
         follow(v, bytes);
     free(bytes);
@@ -188,10 +191,8 @@ static void drop_all(struct log_move *v)
     v->entry = NULL;
     if (v->to->offline)
         return;
-    if (v->state == LOG_MOVE_NAMED)
+    if (v->state != LOG_MOVE_COPIES || !v->m->flushing_all)
         dir_set_aside(v->to, v->path, l->name_key, l->entry->topic_bytes, 0);
-    else if (!v->m->flushing_all)
-        remove_later(v->to, v->path, 0);
     else
         while (v->n_copied > 0)
             move_drop_copy(v, v->n_copied - 1);
@@ -332,6 +333,7 @@ void move_next(struct log_move *v)
 int log_move_begin(struct log *l, struct log_move *v)
 {
     char name[DIR_NAME_MAX + 1], path[DIR_PATH_MAX];
+    int rc;
 
     ASSERT_CORE();
     ASSERT(l->magic == LOG_MAGIC);
@@ -348,14 +350,17 @@ int log_move_begin(struct log *l, struct log_move *v)
         return E_EXIST;
     if (l->metadata_is_missing)
         return E_NOSPC;
+    dir_aside_name(&l->m->env->rng, l->name_key, l->entry->topic_bytes, DIR_FUTURE_SUFFIX, name);
+    rc = vfs_mkdir(l->m->env->vfs, dir_file_path(v->to, name, path));
+    if (rc < 0)
+        return is_passing(rc) ? rc : dir_fail(v->to, "make", path, rc);
     v->log = l;
     l->move = v;
     v->entry = dir_entry_add(v->to, l->name_key);
     v->entry->topic_id = l->topic_id;
     v->copied_end = l->start_offset;
     timer_init(&v->timer, timer_fire);
-    dir_aside_name(&l->m->env->rng, l->name_key, l->entry->topic_bytes, DIR_FUTURE_SUFFIX, name);
-    v->path = xstrdup(dir_file_path(v->to, name, path));
+    v->path = xstrdup(path);
     v->old_path = xstrdup(l->path);
     move_submit(v, make_work, make_done);
     return 0;

@@ -55,13 +55,14 @@ static uint64_t begun(const struct log_move *v, const struct segment *s)
     return v->serial == s->serial ? v->position : 0;
 }
 
-/* Of the active segment a tail may be left, but nothing that was there when the log was held. */
+/* Of the active segment a tail may be left, but nothing that was there when the log was held; nor, if that was nothing, its name, which
+ * says where the log ends. */
 static bool is_enough(const struct log_move *v, const struct segment *s)
 {
-    uint64_t at = begun(v, s);
+    bool has_held = v->serial == s->serial && v->position >= v->held_position;
 
-    return !s->sealed && s->size_bytes - at <= MOVE_TAIL_BYTES &&
-           (s->serial != v->held_serial || at >= v->held_position);
+    return !s->sealed && s->size_bytes - begun(v, s) <= MOVE_TAIL_BYTES &&
+           (s->serial != v->held_serial || has_held);
 }
 
 static void copy_from_start(struct log_move *v, const struct segment *s)

@@ -79,11 +79,11 @@ static int hold(struct log_move *v)
 
     if (!lines_are_written(v))
         return write_lines(v);
-    if (v->switching)
-        v->switching(v);
-    if (is_busy(l))
+    v->is_ready = true;
+    if ((v->switching && !v->switching(v)) || is_busy(l))
         return E_AGAIN;
-    l->held_from = l->end_offset;
+    if (!PLANTED(move_unheld))
+        l->held_from = l->end_offset;
     v->held_serial = log_active(l)->serial;
     v->held_position = log_active(l)->size_bytes;
     v->state = LOG_MOVE_HOLDS;
@@ -336,6 +336,14 @@ void move_drop_old(struct log_move *v)
                   l->config.file_delete_delay_ms);
     dir_entry_remove(v->from, e);
     checkpoint_note(v->from, CHECKPOINT_RECOVERY);
+}
+
+void log_move_lost(struct log_move *v)
+{
+    ASSERT_CORE();
+    ASSERT(v->state == LOG_MOVE_SWITCHED);
+    ASSERT(v->log);
+    waits_offline(v->log);
 }
 
 void log_move_end(struct log_move *v)

@@ -264,7 +264,7 @@ void log_set_uncleanable(struct log *l)
 
 bool log_is_uncleanable(const struct log *l)
 {
-    return l->uncleanable || log_is_held(l) || l->dir->offline;
+    return l->uncleanable || (l->move && l->move->is_ready) || l->dir->offline;
 }
 
 int64_t log_cleanable_end(const struct log *l)

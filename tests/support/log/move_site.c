@@ -224,9 +224,10 @@ void site_compare(struct site *s)
 
 /* ---- moving --------------------------------------------------------------------------------- */
 
-static void switching(struct log_move *v)
+static bool switching(struct log_move *v)
 {
     CONTAINER_OF(v, struct site, move)->n_switching++;
+    return true;
 }
 
 /* The metadata is written; whether it names the new directory durably is seen later. */
@@ -263,7 +264,8 @@ void site_begin_move(struct site *s, int dir)
                                 .switching = switching,
                                 .switched = switched,
                                 .done = done};
-    check(log_move_begin(s->log, &s->move) == 0);
+    s->rc = log_move_begin(s->log, &s->move);
+    s->n_done += s->rc < 0;
 }
 
 /* Writes while it moves, a record for each job that ends. */

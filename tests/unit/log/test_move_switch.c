@@ -126,6 +126,29 @@ static void a_large_active_segment_is_not_rolled(void **state)
     ground_release(&g);
 }
 
+/* Where retention has left nothing but an empty segment, its name is all that says where the log ends. */
+static void an_empty_log_keeps_its_end(void **state)
+{
+    struct ground g;
+
+    ground_init(&g, (struct site_options){0});
+    put_some(&g, 10);
+    assert_int_equal(log_delete_segments(g.s.log, log_n_segments(g.s.log)), 0);
+    site_settle(&g.s);
+    site_advance(&g.s, 6000);
+    g.s.keeps = true;
+    site_begin_move(&g.s, 1);
+    switch_over(&g);
+    log_move_end(&g.s.move);
+    g.m.dir = 1;
+    g.m.start_noted = 10;
+    power_cut(&g);
+    assert_int_equal(log_dir_index(g.s.log), 1);
+    assert_int_equal(log_start_offset(g.s.log), 10);
+    assert_int_equal(log_end_offset(g.s.log), 10);
+    ground_release(&g);
+}
+
 /* The end of the copy is told by whole batches, up to the last one. */
 static void how_far_it_is_counts_batches(void **state)
 {
@@ -280,6 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_old_journal_comes_round),
         cmocka_unit_test(a_large_active_segment_is_not_rolled),
+        cmocka_unit_test(an_empty_log_keeps_its_end),
         cmocka_unit_test(how_far_it_is_counts_batches),
         cmocka_unit_test(it_may_be_deleted_at_any_time),
         cmocka_unit_test(it_may_be_given_up_at_any_time),
