@@ -257,13 +257,27 @@ static void settle(struct sim *s, struct name_op *op, bool keep)
     }
 }
 
+/* What a kept one rests on is kept, too. Thousands may be pending, of directories that are gone and never synced; few are kept. */
+static void keep_what_they_rest_on(struct sim *s)
+{
+    uint32_t *kept = xmalloc((s->n_name_ops + 1) * sizeof(*kept)), n = 0;
+
+    for (uint32_t i = s->n_name_ops; i-- > 0;) {
+        struct name_op *op = &s->name_ops[i];
+
+        for (uint32_t k = 0; k < n && !op->kept; k++)
+            op->kept = ops_meet(op, &s->name_ops[kept[k]]);
+        if (op->kept)
+            kept[n++] = i;
+    }
+    free(kept);
+}
+
 void sim_settle_names(struct sim *s, bool drop_rest)
 {
     uint32_t left = 0;
 
-    for (uint32_t i = s->n_name_ops; i-- > 0;)
-        for (uint32_t k = i + 1; k < s->n_name_ops && !s->name_ops[i].kept; k++)
-            s->name_ops[i].kept = s->name_ops[k].kept && ops_meet(&s->name_ops[i], &s->name_ops[k]);
+    keep_what_they_rest_on(s);
     for (uint32_t i = 0; i < s->n_name_ops; i++) {
         struct name_op *op = &s->name_ops[i];
 

@@ -317,9 +317,59 @@ void host_end(struct world *w, bool power)
     w->n_crashes++;
 }
 
+/* Recovery passes over the hole that lost pages leave in a compacted log that is not durable (verify.c). */
+static bool may_have_hole(const struct world *w, const char *text)
+{
+    char part[32];
+
+    for (int i = 0; i < w->n_topics && strstr(text, " after an end at "); i++) {
+        snprintf(part, sizeof(part), "/%s-", w->topics[i].name);
+        if (!w->topics[i].durable && (w->options.kept[i].policy & POLICY_COMPACT) && strstr(text, part))
+            return true;
+    }
+    return false;
+}
+
 static void wrong_file(void *arg, const char *text)
 {
-    world_wrong(arg, "after a clean stop: %s", text);
+    if (!may_have_hole(arg, text))
+        world_wrong(arg, "after a clean stop: %s", text);
+}
+
+/* "topic-0" of one directory. */
+static int note_name(void *arg, const char *name, bool is_dir)
+{
+    if (is_dir && !strchr(name, '.'))
+        buf_printf(arg, "%s\n", name);
+    return 0;
+}
+
+static int look_for_name(void *arg, const char *name, bool is_dir)
+{
+    struct world *w = arg;
+    struct buf *seen = w->host.names;
+    char *line = xasprintf("\n%s\n", name);
+
+    if (is_dir && strstr(buf_cstr(seen), line))
+        world_wrong(w, "after a clean stop: %s is in two log directories", name);
+    free(line);
+    return 0;
+}
+
+static void check_names(struct world *w)
+{
+    char dir[HOST_DIR_MAX];
+    struct buf seen;
+
+    buf_init(&seen);
+    buf_printf(&seen, "\n");
+    w->host.names = &seen;
+    for (int i = 0; i < w->options.n_dirs; i++) {
+        (void)vfs_list(w->vfs, host_dir(w, i, dir), look_for_name, w);
+        (void)vfs_list(w->vfs, host_dir(w, i, dir), note_name, &seen);
+    }
+    w->host.names = NULL;
+    buf_release(&seen);
 }
 
 /* Segments and indexes by Kafka's rules, without the broker. */
@@ -330,6 +380,7 @@ static void check_files(struct world *w)
     vfs_sim_set_startup(w->vfs, true);
     for (int i = 0; i < w->options.n_dirs; i++)
         (void)check_dir(w->vfs, host_dir(w, i, dir), INDEX_INTERVAL, wrong_file, w);
+    check_names(w);
     vfs_sim_set_startup(w->vfs, false);
 }
 

@@ -76,12 +76,12 @@ static void run_seed(uint64_t seed)
         world_wrong(w, "cannot write to %s", args.export_dir);
     hours = (double)world_now(w) / (double)HOUR_NS;
     printf("seed %llu: ok, %.1f h, %llu events, %llu acked, %llu read, %llu commits, %llu transactions, "
-           "%llu crashes, %llu digests, %llu compacted, %llu expired, hash %016llx\n",
+           "%llu crashes, %llu digests, %llu compacted, %llu expired, %llu moves, hash %016llx\n",
            (unsigned long long)seed, hours, (unsigned long long)w->n_events,
            (unsigned long long)w->n_acked, (unsigned long long)w->n_read,
            (unsigned long long)w->n_committed, (unsigned long long)txns_told(w),
            (unsigned long long)w->n_crashes, (unsigned long long)w->n_digests,
-           (unsigned long long)w->n_compacted, (unsigned long long)w->n_expired,
+           (unsigned long long)w->n_compacted, (unsigned long long)w->n_expired, (unsigned long long)w->n_moves,
            (unsigned long long)w->hash);
     world_free(w);
 }

@@ -257,6 +257,8 @@ static void add_actors(struct world *w)
     }
     cgroups_new(w);
     txns_new(w);
+    if (o->n_dirs > 1)
+        mover_new(w);
 }
 
 struct world *world_new(uint64_t seed, bool print)

@@ -175,6 +175,7 @@ struct host {
     int n_jobs;
     int64_t turn_ns; /* when the next turn begins; INT64_MAX */
     uint64_t n_turns;
+    struct buf *names; /* while they are compared */
 };
 void host_init(struct world *w);
 void host_release(struct world *w);
@@ -234,7 +235,7 @@ struct world {
     bool lossy;              /* since the last start a fault may have taken what was not flushed */
     int64_t producer_ids[PRODUCER_IDS_MAX];
     int n_producer_ids;
-    uint64_t n_acked, n_read, n_committed, n_crashes, n_digests, n_starts, n_compacted, n_expired;
+    uint64_t n_acked, n_read, n_committed, n_crashes, n_digests, n_starts, n_compacted, n_expired, n_moves;
 };
 struct world *world_new(uint64_t seed, bool print);
 void world_free(struct world *w);
@@ -264,6 +265,7 @@ struct actor *producer_new(struct world *w, int number, struct topic *t, bool id
 struct actor *consumer_new(struct world *w, int number, struct topic *t);
 struct actor *member_new(struct world *w, int number, struct group_model *g);
 struct actor *admin_new(struct world *w);
+struct actor *mover_new(struct world *w);
 void group_model_release(struct group_model *g);
 /* All offsets of the group are about to be deleted: what was acknowledged is not sure any more. ended: whether they were. */
 void group_model_delete_begins(struct group_model *g);
