@@ -283,9 +283,8 @@ static int copy_next(struct log_move *v, struct segment *s)
     char path[SEGMENT_PATH_MAX];
     struct file *source;
     uint64_t step = MAX(MIN((uint64_t)v->bytes_per_second, SLICE_BYTES_MAX), SLICE_BYTES_MIN);
-    int rc = s->swapping != SWAPPING_NONE || segment_write_indexes(s) < 0
-                 ? E_AGAIN
-                 : segment_file(s, &source);
+    bool is_whole = s->swapping == SWAPPING_NONE && s->remaking == REMADE_NONE;
+    int rc = is_whole && segment_write_indexes(s) >= 0 ? segment_file(s, &source) : E_AGAIN;
 
     if (rc < 0)
         return rc;

@@ -70,7 +70,7 @@ static int write_lines(struct log_move *v)
 
 static bool is_busy(const struct log *l)
 {
-    return !list_empty((struct list *)&l->swaps) || l->n_departures > 0;
+    return !list_empty((struct list *)&l->swaps) || l->n_departures > 0 || l->any_remade;
 }
 
 static int hold(struct log_move *v)
@@ -276,7 +276,7 @@ static void arrive(struct log_move *v)
 /* In one go: what is written by whoever comes next is in the new directory. */
 static int go_over(struct log_move *v)
 {
-    int rc = copy_tail(v);
+    int rc = v->log->any_remade ? E_AGAIN : copy_tail(v); /* an index was found wrong meanwhile: another time */
 
     if (rc == 0)
         rc = copy_derived(v);
