@@ -529,7 +529,8 @@ bool compact_idle(const struct cleaner *c)
     return true;
 }
 
-bool compact_let_go(struct cleaner *c, const struct log *l)
+/* Nobody begins anything with it from here on; a job that is at it goes on to its own end. */
+static void take_away(struct cleaner *c, const struct log *l, bool is_gone)
 {
     if (c->best.log == l)
         c->best.log = NULL;
@@ -539,27 +540,22 @@ bool compact_let_go(struct cleaner *c, const struct log *l)
         if (w->log != l)
             continue;
         w->given_up = true;
+        if (is_gone)
+            w->log = NULL;
         if (timer_armed(&w->timer)) {
             timer_cancel(&c->env->timers, &w->timer);
             worker_idle(w);
         }
     }
+}
+
+bool compact_let_go(struct cleaner *c, const struct log *l)
+{
+    take_away(c, l, false);
     return !compact_has(c, l);
 }
 
 void compact_forget(struct cleaner *c, const struct log *l)
 {
-    if (c->best.log == l)
-        c->best.log = NULL;
-    for (int i = 0; i < WORKERS_MAX; i++) {
-        struct worker *w = &c->workers[i];
-
-        if (w->log != l)
-            continue;
-        w->log = NULL;
-        if (timer_armed(&w->timer)) {
-            timer_cancel(&c->env->timers, &w->timer);
-            worker_idle(w);
-        }
-    }
+    take_away(c, l, true);
 }

@@ -77,36 +77,13 @@ static void indexes_are_synced_before_the_recovery_point_is_noted(void **state)
     end(&fx, spy);
 }
 
-/* A clean stop takes what is appended after it has begun, also where no commit is due: markers of transactions. */
-static void a_clean_stop_flushes_what_comes_late(void **state)
+/* A clean stop takes what is appended after it has begun, too: markers of transactions. */
+static void stop_with_a_latecomer(const char *broker_setting, const char *topic_setting)
 {
     struct fixture fx;
 
-    fixture_init(&fx, NULL);
-    fixture_topic(&fx, (const char *[]){"flush.messages=9223372036854775807", NULL});
-    fixture_open(&fx);
-    fixture_append(&fx, (struct test_batch){0});
-    logm_flush_all(fx.m);
-    fixture_settle(&fx);
-    fixture_append(&fx, (struct test_batch){0});
-    fixture_settle(&fx);
-    assert_true(logm_quiet(fx.m));
-    assert_int_equal(fx.log->recovery_point, 2);
-    logm_close(fx.m, true);
-    fx.m = NULL;
-    fx.log = NULL;
-    fixture_open(&fx);
-    assert_true(logm_was_clean(fx.m));
-    fixture_release(&fx);
-}
-
-/* So it does where a commit syncs the segment by itself: that does not see to the indexes. */
-static void a_clean_stop_flushes_the_indexes_of_what_comes_late(void **state)
-{
-    struct fixture fx;
-
-    fixture_init(&fx, (const char *[]){"log.journal.bytes=0", NULL});
-    fixture_topic(&fx, (const char *[]){"flush.messages=1", NULL});
+    fixture_init(&fx, (const char *[]){broker_setting, NULL});
+    fixture_topic(&fx, (const char *[]){topic_setting, NULL});
     fixture_open(&fx);
     fixture_append(&fx, (struct test_batch){0});
     logm_flush_all(fx.m);
@@ -122,6 +99,18 @@ static void a_clean_stop_flushes_the_indexes_of_what_comes_late(void **state)
     fixture_open(&fx);
     assert_true(logm_was_clean(fx.m));
     fixture_release(&fx);
+}
+
+/* Also where no commit is due. */
+static void a_clean_stop_flushes_what_comes_late(void **state)
+{
+    stop_with_a_latecomer(NULL, "flush.messages=9223372036854775807");
+}
+
+/* So it does where a commit syncs the segment by itself: that does not see to the indexes. */
+static void a_clean_stop_flushes_the_indexes_of_what_comes_late(void **state)
+{
+    stop_with_a_latecomer("log.journal.bytes=0", "flush.messages=1");
 }
 
 /* An index that can not be opened holds back what is noted, and nothing else. */
