@@ -288,6 +288,20 @@ void desk_record(struct desk *d, const char *id, const struct transaction_log_va
     statelog_proposal_release(&p);
 }
 
+void desk_found(struct desk *d, struct desk_producer p, int8_t status)
+{
+    struct transaction_log_value v;
+
+    transaction_log_value_init(&v);
+    v.producer_id = p.producer_id;
+    v.producer_epoch = p.epoch;
+    v.transaction_timeout_ms = 60000;
+    v.transaction_status = status;
+    v.transaction_start_timestamp_ms = DESK_START_MS;
+    v.transaction_last_update_timestamp_ms = DESK_START_MS;
+    desk_record(d, p.id, &v, 1);
+}
+
 /* ---- asking */
 
 static void answered(struct txn_call *call)
@@ -376,6 +390,13 @@ static int16_t init(struct desk *d, struct desk_producer expected, struct desk_p
 int16_t desk_init(struct desk *d, struct desk_producer *p)
 {
     return init(d, NOBODY(p->id), p);
+}
+
+int desk_open_with(struct desk *d, struct desk_producer *p)
+{
+    desk_open(d, NULL);
+    *p = NOBODY("x");
+    return desk_init(d, p);
 }
 
 int16_t desk_init_again(struct desk *d, struct desk_producer *p)

@@ -85,6 +85,11 @@ struct desk_producer {
 };
 #define NOBODY(name) ((struct desk_producer){name, NO_PRODUCER_ID, NO_PRODUCER_EPOCH})
 
+/* desk_open, and *p is "x", which has come. 0. */
+int desk_open_with(struct desk *d, struct desk_producer *p);
+/* As found in the log: its transaction is in this state (enum txn_state), all of its times are DESK_START_MS. */
+void desk_found(struct desk *d, struct desk_producer p, int8_t status);
+
 struct desk_answer *desk_ask_init(struct desk *d, struct desk_producer expected,
                                   int32_t timeout_ms);
 struct desk_answer *desk_ask_add(struct desk *d, struct desk_producer p, const int32_t *partitions,

@@ -8,30 +8,13 @@ static struct desk_producer p;
 
 static int setup(void **state)
 {
-    desk_open(&d, NULL);
-    p = NOBODY("x");
-    return desk_init(&d, &p);
+    return desk_open_with(&d, &p);
 }
 
 static int teardown(void **state)
 {
     desk_close(&d);
     return 0;
-}
-
-static void found(enum txn_state status, int64_t producer_id, int16_t epoch)
-{
-    struct transaction_log_value v;
-
-    transaction_log_value_init(&v);
-    v.producer_id = producer_id;
-    v.producer_epoch = epoch;
-    v.transaction_timeout_ms = 60000;
-    v.transaction_status = (int8_t)status;
-    v.transaction_start_timestamp_ms = DESK_START_MS;
-    v.transaction_last_update_timestamp_ms = DESK_START_MS;
-    desk_record(&d, "x", &v, 1);
-    p = (struct desk_producer){"x", producer_id, epoch};
 }
 
 /* ---- partitions */
@@ -250,7 +233,8 @@ static void epochs_run_out(void **state)
 {
     struct desk_producer before, again;
 
-    found(TXN_EMPTY, 5, INT16_MAX - 1);
+    p = (struct desk_producer){"x", 5, INT16_MAX - 1};
+    desk_found(&d, p, TXN_EMPTY);
     before = again = p;
     desk_write(&d, p, 3);
     assert_int_equal(desk_end_v2(&d, &p, true), KE_NONE);
@@ -268,7 +252,8 @@ static void epochs_run_out(void **state)
 /* No new producer id to be had: the transaction stays open, the client asks again. */
 static void epochs_run_out_without_a_producer_id(void **state)
 {
-    found(TXN_EMPTY, 5, INT16_MAX - 1);
+    p = (struct desk_producer){"x", 5, INT16_MAX - 1};
+    desk_found(&d, p, TXN_EMPTY);
     desk_write(&d, p, 3);
     d.producer_id_error = KE_COORDINATOR_LOAD_IN_PROGRESS;
     assert_int_equal(desk_end_v2(&d, &p, true), KE_COORDINATOR_LOAD_IN_PROGRESS);

@@ -8,9 +8,7 @@ static struct desk_producer p;
 
 static int setup(void **state)
 {
-    desk_open(&d, NULL);
-    p = NOBODY("x");
-    return desk_init(&d, &p);
+    return desk_open_with(&d, &p);
 }
 
 static int teardown(void **state)
@@ -314,15 +312,9 @@ static void fates_while_it_ends(void **state)
 static void fates_of_the_next_producer_id(void **state)
 {
     int64_t next = d.next_producer_id;
-    struct transaction_log_value v;
 
-    transaction_log_value_init(&v);
-    v.producer_id = 5;
-    v.producer_epoch = 32766;
-    v.transaction_timeout_ms = 60000;
-    v.transaction_start_timestamp_ms = v.transaction_last_update_timestamp_ms = DESK_START_MS;
-    desk_record(&d, "y", &v, 1);
     p = (struct desk_producer){"y", 5, 32766};
+    desk_found(&d, p, TXN_EMPTY);
     assert_int_equal(desk_write(&d, p, 3), KE_NONE);
     assert_int_equal(txnm_fate(d.m, next, 0, STR("t"), 3), TXN_FATE_ABORTED);
     desk_ask_end(&d, p, true, 5);

@@ -17,21 +17,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* As found in a log: an idle transactional id with this epoch. */
-static void found_idle(const char *id, int64_t producer_id, int16_t epoch)
-{
-    struct transaction_log_value v;
-
-    transaction_log_value_init(&v);
-    v.producer_id = producer_id;
-    v.producer_epoch = epoch;
-    v.transaction_timeout_ms = 60000;
-    v.transaction_status = TXN_EMPTY;
-    v.transaction_start_timestamp_ms = -1;
-    v.transaction_last_update_timestamp_ms = DESK_START_MS;
-    desk_record(&d, id, &v, 1);
-}
-
 /* A new transactional id gets a new producer id and epoch 0; each later one the next epoch. */
 static void new_then_bumped(void **state)
 {
@@ -127,7 +112,7 @@ static void epochs_run_out(void **state)
 {
     struct desk_producer p = NOBODY("x"), retry;
 
-    found_idle("x", 5, INT16_MAX - 2);
+    desk_found(&d, (struct desk_producer){"x", 5, INT16_MAX - 2}, TXN_EMPTY);
     assert_int_equal(desk_init(&d, &p), KE_NONE);
     assert_int_equal(p.epoch, INT16_MAX - 1);
     assert_int_equal(p.producer_id, 5);
@@ -146,7 +131,7 @@ static void epochs_run_out_for_another(void **state)
 {
     struct desk_producer p = {"x", 5, 100};
 
-    found_idle("x", 5, INT16_MAX - 1);
+    desk_found(&d, (struct desk_producer){"x", 5, INT16_MAX - 1}, TXN_EMPTY);
     assert_int_equal(desk_init_again(&d, &p), KE_PRODUCER_FENCED);
     p = NOBODY("x");
     assert_int_equal(desk_init(&d, &p), KE_NONE);
