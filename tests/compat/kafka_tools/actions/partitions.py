@@ -36,9 +36,10 @@ def kept(*offsets):
 
 
 def moves(*rows, version=1):
-    """A reassignment: (partition, replicas)."""
-    places = [{"topic": name.rsplit("-", 1)[0], "partition": int(name.rsplit("-", 1)[1]), "replicas": list(replicas)}
-              for name, replicas in rows]
+    """A reassignment: (partition, replicas), or (partition, replicas, log directories)."""
+    places = [{"topic": name.rsplit("-", 1)[0], "partition": int(name.rsplit("-", 1)[1]), "replicas": list(replicas),
+               **({"log_dirs": list(dirs[0])} if dirs else {})}
+              for name, replicas, *dirs in rows]
     return File(json.dumps({"version": version, "partitions": places}))
 
 
@@ -124,6 +125,16 @@ REASSIGN = [
     reassign("--execute", "--reassignment-json-file", moves(("kept-0", [1])), "--replica-alter-log-dirs-throttle", "1000000"),
     Action("kafka-configs", "--describe", "--broker", "1"),
     reassign("--verify", "--reassignment-json-file", moves(("kept-0", [1]))),
+    Action("kafka-configs", "--describe", "--broker", "1"),
+    reassign("--execute", "--reassignment-json-file", moves(("kept-0", [1], ["$DATA"]), ("kept-1", [1], ["any"]))),
+    reassign("--verify", "--reassignment-json-file", moves(("kept-0", [1], ["$DATA"]), ("kept-1", [1], ["any"]))),
+    reassign("--verify", "--reassignment-json-file", moves(("kept-0", [1], ["/nowhere"]))),
+    reassign("--execute", "--reassignment-json-file", moves(("kept-0", [1], ["$DATA", "any"]))),
+    reassign("--execute", "--reassignment-json-file", moves(("none-0", [1], ["$DATA"]))),
+    reassign("--execute", "--reassignment-json-file", moves(("kept-0", [1], ["$DATA"])), "--replica-alter-log-dirs-throttle", "5000",
+             "--additional"),
+    Action("kafka-configs", "--describe", "--broker", "1"),
+    reassign("--cancel", "--reassignment-json-file", moves(("kept-0", [1], ["$DATA"]))),
     Action("kafka-configs", "--describe", "--broker", "1"),
     reassign("--execute", "--reassignment-json-file", moves(("kept-0", [1])), "--disallow-replication-factor-change"),
     reassign("--execute", "--reassignment-json-file", moves(("kept-0", [1, 7])), "--disallow-replication-factor-change"),
