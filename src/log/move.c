@@ -14,9 +14,10 @@
  */
 #include "move_internal.h"
 
-#define SLICE_BYTES_MAX (4u << 20)
-#define SLICE_BYTES_MIN (64u << 10)
-#define SMALL_FILE_MAX  (1u << 30)
+#define SLICE_BYTES_MAX   (4u << 20)
+#define SLICE_BYTES_MIN   (64u << 10)
+#define COPY_BUFFER_BYTES ((size_t)(128u << 10))
+#define SMALL_FILE_MAX    (1u << 30)
 
 char *move_path(const char *dir, int64_t base, const char *suffix, char out[SEGMENT_PATH_MAX])
 {
@@ -87,40 +88,43 @@ static void make_work(struct job *j)
     v->rc = lane_result(v);
 }
 
-/* Which batches are whole in the copy with this slice. What does not look like one ends the walk of this segment: whether records are
- * good is not asked here. */
-static void follow(struct log_move *v, const uint8_t *bytes)
+/* Which batches are whole in the copy with these n bytes. What does not look like one ends the walk of this segment: whether
+ * records are good is not asked here. */
+static void follow(struct log_move *v, const uint8_t *bytes, uint64_t position, size_t n)
 {
-    uint64_t until = v->position + v->n_bytes;
     uint8_t header[BATCH_HEADER_BYTES];
     struct batch b;
 
-    while (v->walked + BATCH_HEADER_BYTES <= until) {
+    while (v->walked + BATCH_HEADER_BYTES <= position + n) {
         const uint8_t *p = header;
 
-        if (v->walked >= v->position)
-            p = bytes + (v->walked - v->position);
+        if (v->walked >= position)
+            p = bytes + (v->walked - position);
         else if (file_pread_full(v->source, header, sizeof(header), v->walked) < 0)
             return;
-        if (batch_decode(p, &b) == E_CORRUPT || v->walked + b.total_bytes > until)
+        if (batch_decode(p, &b) == E_CORRUPT || v->walked + b.total_bytes > position + n)
             return;
         v->walked += b.total_bytes;
         v->walked_end = batch_last_offset(&b) + 1;
     }
 }
 
+/* Through a buffer that stays in the processor's cache. */
 static void copy_slice(struct log_move *v)
 {
-    uint8_t *bytes = xmalloc(MAX(v->n_bytes, 1));
+    uint8_t *bytes = xmalloc(COPY_BUFFER_BYTES);
+    size_t n;
 
-    if (v->n_bytes > 0)
-        v->rc_read = file_pread_full(v->source, bytes, v->n_bytes, v->position);
-    if (v->rc_read == 0 && v->n_bytes > 0)
-        v->rc = file_pwrite(v->target, bytes, v->n_bytes, v->position);
+    for (size_t at = 0; at < v->n_bytes && v->rc_read == 0 && v->rc == 0; at += n) {
+        n = MIN(v->n_bytes - at, COPY_BUFFER_BYTES);
+        v->rc_read = file_pread_full(v->source, bytes, n, v->position + at);
+        if (v->rc_read == 0)
+            v->rc = file_pwrite(v->target, bytes, n, v->position + at);
+        if (v->rc_read == 0 && v->rc == 0)
+            follow(v, bytes, v->position + at, n);
+    }
     if (v->rc_read == 0 && v->rc == 0)
         v->rc = PLANTED(move_unsynced) ? 0 : file_datasync(v->target);
-    if (v->rc_read == 0 && v->rc == 0)
-        follow(v, bytes);
     free(bytes);
 }
 
