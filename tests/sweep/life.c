@@ -147,6 +147,25 @@ static void wrong_file(void *arg, const char *text)
     violation("%s", text);
 }
 
+static int find_in_second(void *arg, const char *name, bool is_dir)
+{
+    struct life *l = arg;
+    char path[300];
+    struct vfs_stat st;
+
+    snprintf(path, sizeof(path), LIFE_DIR_2 "/%s", name);
+    if (is_dir && vfs_stat(l->v, path, &st) == 0)
+        violation("%s is in two log directories", name);
+    return 0;
+}
+
+static void check_files(struct life *l)
+{
+    sweep.n_sparse += check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL, wrong_file, NULL);
+    sweep.n_sparse += check_dir(l->v, LIFE_DIR_2, LIFE_INDEX_INTERVAL, wrong_file, NULL);
+    (void)vfs_list(l->v, LIFE_DIR, find_in_second, l);
+}
+
 void life_check(struct life *l, bool power_lost)
 {
     l->client.must_work = true;
@@ -159,7 +178,7 @@ void life_check(struct life *l, bool power_lost)
     l->script->use(l);
     sweep.phase = "clean stop after it";
     life_stop(l, true);
-    sweep.n_sparse += check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL, wrong_file, NULL);
+    check_files(l);
     sweep.phase = "clean start after it";
     if (!life_start(l))
         return;
@@ -186,5 +205,5 @@ void life_check_twice(struct life *l, bool power_lost, struct rng *rng)
     sweep.phase = "verifying after the second power cut";
     l->script->verify(l, true);
     life_stop(l, true);
-    sweep.n_sparse += check_dir(l->v, LIFE_DIR, LIFE_INDEX_INTERVAL, wrong_file, NULL);
+    check_files(l);
 }

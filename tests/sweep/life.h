@@ -1,5 +1,5 @@
 /* A short life of a broker: a script of requests, restarts included. There are two scripts: script_files uses everything that writes
- * files; script_transactions is a few transactions. */
+ * files; script_transactions is a few transactions; script_moves has two log directories, and partitions that move. */
 #ifndef SWEEP_LIFE_H
 #define SWEEP_LIFE_H
 
@@ -9,6 +9,7 @@
 
 #define LIFE_INDEX_INTERVAL 100
 #define LIFE_DIR            "/data"
+#define LIFE_DIR_2          "/data1" /* script_moves */
 
 struct life;
 struct step {
@@ -23,7 +24,7 @@ struct script {
     void (*verify)(struct life *l, bool power_lost); /* everything that is known, against what the broker says */
     void (*use)(struct life *l);                     /* everything that is there takes writes */
 };
-extern const struct script script_files, script_transactions;
+extern const struct script script_files, script_transactions, script_moves;
 
 struct life {
     const struct script *script;

@@ -232,7 +232,7 @@ static void run(const char *what, void (*fn)(void), size_t n_kinds)
 
 int main(int argc, char **argv)
 {
-    static const struct script *const scripts[] = {&script_files, &script_transactions};
+    static const struct script *const scripts[] = {&script_files, &script_transactions, &script_moves};
 
     for (size_t i = 0; i < ARRAY_SIZE(scripts) && argc > 1; i++)
         if (strcmp(argv[1], scripts[i]->name) == 0) {
