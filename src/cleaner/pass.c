@@ -102,7 +102,7 @@ static int learn(struct pass *p, const uint8_t *at, const struct batch *b, bool 
     *fits = true;
     if (b->attributes & BATCH_CONTROL)
         return cleaned_txns_meet_marker(&p->build_txns, at, b, &done);
-    if (cleaned_txns_meet(&p->build_txns, b) || batch_last_offset(b) < p->first_dirty)
+    if ((cleaned_txns_meet(&p->build_txns, b) && !PLANTED(aborted_supersede)) || batch_last_offset(b) < p->first_dirty)
         return 0;
     return filter_add_keys(&p->map, at, b, p->first_dirty, &p->scratch, fits);
 }

@@ -75,7 +75,8 @@ struct segment_view {
 /* What is compacted: by the names that the simulator and the sweep give, and those of internal topics. */
 static bool may_have_gaps(const struct checker *c)
 {
-    static const char *const compacted[] = {"keys", "__consumer_offsets", "__transaction_state"};
+    static const char *const compacted[] = {"keys", "txnkeys", "__consumer_offsets",
+                                            "__transaction_state"};
     const char *slash = strrchr(c->path, '/'), *name = slash ? slash + 1 : c->path;
 
     for (size_t i = 0; i < ARRAY_SIZE(compacted); i++)

@@ -39,13 +39,15 @@ struct txn_part {
     struct txn_topic *topic;
     int index;
     int64_t *slots; /* records by offset; -1 not known */
+    bool *gone;     /* by offset: compaction has taken it */
     int64_t n, cap;
     int64_t stable; /* the highest last stable offset that anybody was told */
     bool weak;      /* not durable, and something was lost: little is promised */
 };
 struct txn_topic {
     char name[16];
-    bool durable;
+    bool durable, compacted;
+    int delete_retention_ms, segment_ms; /* where it is compacted */
     int segment_bytes, n_parts, first_part;
 };
 struct txn_id {
@@ -93,6 +95,23 @@ void txn_offset_fetched(struct txns *all, int id, int64_t told, int64_t seen, in
 /* After a power cut: what a part that is not durable held is not sure. */
 void txn_part_weakens(struct txn_part *p);
 
+/* ---- compacted topics (txn_kept.c) */
+
+#define TXN_KEY_TEXT_MAX 16
+#define TXN_CONFIGS_MAX  8
+struct txn_configs {
+    struct create_topics_request_topics_configs rows[TXN_CONFIGS_MAX];
+    char text[TXN_CONFIGS_MAX][24];
+    int n;
+};
+void txn_topic_choose(struct txns *all, struct txn_topic *t, int number);
+void txn_topic_settings(const struct txn_topic *t, struct txn_configs *c);
+/* The key of a record; null where the topic is not compacted. */
+struct bytes txn_key(const struct txn_topic *t, int64_t record, char text[TXN_KEY_TEXT_MAX]);
+/* All of a partition was read: there[i] says whether a record came at offset i < n. What is known and did not come must have been aborted, or
+ * a later record of its key came that is committed. */
+void txn_kept_check(struct txn_part *p, const bool *there, int64_t n);
+
 /* ---- reading (txn_read.c) */
 
 #define SCAN_PRODUCERS_MAX 64
@@ -101,6 +120,8 @@ struct txn_scan {
     bool committed; /* a read_committed reader */
     int64_t at;     /* the next offset */
     int number;
+    bool *there; /* of all offsets below n_there; NULL: not wanted */
+    int64_t n_there;
     /* read_uncommitted: who has a transaction open */
     struct {
         int64_t producer_id, txn;

@@ -46,9 +46,12 @@ static void grow(struct txn_part *p, int64_t n)
     while (n > p->cap) {
         p->cap = p->cap ? p->cap * 2 : 256;
         p->slots = xrealloc_array(p->slots, (size_t)p->cap, sizeof(*p->slots));
+        p->gone = xrealloc_array(p->gone, (size_t)p->cap, sizeof(*p->gone));
     }
-    while (p->n < n)
-        p->slots[p->n++] = -1;
+    for (; p->n < n; p->n++) {
+        p->slots[p->n] = -1;
+        p->gone[p->n] = false;
+    }
 }
 
 void txn_found(struct txn_part *p, int64_t offset, int64_t record)
@@ -67,6 +70,9 @@ void txn_found(struct txn_part *p, int64_t offset, int64_t record)
     if (p->slots[offset] >= 0 && p->slots[offset] != record)
         world_wrong(w, "%s offset %lld: record %lld, it was %lld before", p->name,
                     (long long)offset, (long long)record, (long long)p->slots[offset]);
+    if (p->gone[offset])
+        world_wrong(w, "%s offset %lld: record %lld was gone and is back", p->name,
+                    (long long)offset, (long long)record);
     p->slots[offset] = record;
     r->offset = offset;
 }
@@ -171,17 +177,13 @@ void txn_offset_fetched(struct txns *all, int i, int64_t told, int64_t seen, int
 
 static void add_topics(struct txns *all)
 {
-    static const int sizes[] = {3000, 6000, 16000, 1 << 20};
     struct world *w = all->w;
 
     all->n_topics = 1 + (int)world_below(w, TXN_TOPICS_MAX);
     for (int i = 0; i < all->n_topics; i++) {
         struct txn_topic *t = &all->topics[i];
 
-        snprintf(t->name, sizeof(t->name), "txn%d", i);
-        t->durable = i == 0 || world_chance(w, 700);
-        t->segment_bytes = sizes[world_below(w, ARRAY_SIZE(sizes))];
-        t->n_parts = i == 0 ? 1 + (int)world_below(w, 3) : 1 + (int)world_below(w, 2);
+        txn_topic_choose(all, t, i);
         t->first_part = all->n_parts;
         for (int p = 0; p < t->n_parts; p++) {
             struct txn_part *part = &all->parts[all->n_parts];
@@ -191,8 +193,6 @@ static void add_topics(struct txns *all)
             snprintf(part->name, sizeof(part->name), "%s-%d", t->name, p);
             all->n_parts++;
         }
-        world_event(w, "%s: %d partitions, segments of %d bytes%s", t->name, t->n_parts,
-                    t->segment_bytes, t->durable ? "" : ", not durable");
     }
 }
 
@@ -223,8 +223,10 @@ void txns_free(struct world *w)
 {
     struct txns *all = w->txns;
 
-    for (int i = 0; i < all->n_parts; i++)
+    for (int i = 0; i < all->n_parts; i++) {
         free(all->parts[i].slots);
+        free(all->parts[i].gone);
+    }
     free(all->txns);
     free(all->records);
     free(all);

@@ -116,6 +116,30 @@ static int64_t parse(struct txn_scan *s, const struct record *r, int64_t *txn)
     return record;
 }
 
+static void check_key(struct txn_scan *s, const struct record *r, int64_t record)
+{
+    char text[TXN_KEY_TEXT_MAX];
+    struct bytes key = txn_key(s->p->topic, record, text);
+
+    if (key.n != r->key.n || (key.n > 0 && memcmp(key.p, r->key.p, key.n) != 0))
+        world_wrong(s->p->all->w, "%s offset %lld: record %lld has another key", s->p->name,
+                    (long long)r->offset, (long long)record);
+}
+
+static void note_there(struct txn_scan *s, int64_t offset)
+{
+    if (s->there && offset < s->n_there)
+        s->there[offset] = true;
+}
+
+/* Only compaction leaves gaps. */
+static void check_next(const struct txn_scan *s, int64_t offset)
+{
+    if (offset > s->at && !s->p->topic->compacted)
+        world_wrong(s->p->all->w, "%s: offset %lld where %lld is due", s->p->name,
+                    (long long)offset, (long long)s->at);
+}
+
 static void take_record(struct txn_scan *s, const struct batch *b, const struct record *r,
                         bool dropped)
 {
@@ -123,6 +147,8 @@ static void take_record(struct txn_scan *s, const struct batch *b, const struct 
     int64_t txn, record = parse(s, r, &txn);
 
     txn_found(s->p, r->offset, record);
+    check_key(s, r, record);
+    note_there(s, r->offset);
     if (all->records[record].txn != txn)
         world_wrong(all->w, "%s offset %lld: record %lld is not of transaction %lld", s->p->name,
                     (long long)r->offset, (long long)record, (long long)txn);
@@ -180,11 +206,9 @@ static void take_batch(struct txn_scan *s, const uint8_t *bytes, const struct ba
         }
         if (r.offset < s->at)
             continue;
-        if (r.offset != s->at)
-            world_wrong(w, "%s: offset %lld where %lld is due", s->p->name, (long long)r.offset,
-                        (long long)s->at);
+        check_next(s, r.offset);
         take_record(s, b, &r, dropped);
-        s->at++;
+        s->at = r.offset + 1;
     }
     buf_release(&scratch);
 }
@@ -207,10 +231,10 @@ void txn_scan_row(struct txn_scan *s, const struct fetch_response_responses_part
         if (batch_check(bytes.p, bytes.n, &b) < 0)
             world_wrong(w, "%s offset %lld: a damaged batch was served", s->p->name,
                         (long long)b.base_offset);
-        if (b.base_offset > s->at)
-            world_wrong(w, "%s: offset %lld where %lld is due", s->p->name,
-                        (long long)b.base_offset, (long long)s->at);
+        check_next(s, b.base_offset);
         take_batch(s, bytes.p, &b, &d, over);
+        if (s->p->topic->compacted) /* its last records may be gone, or all */
+            s->at = MAX(s->at, batch_last_offset(&b) + 1);
         bytes.p += b.total_bytes;
         bytes.n -= b.total_bytes;
     }

@@ -55,8 +55,7 @@ static void created(struct call *c, const void *reply)
 static void create(struct reader *r)
 {
     struct create_topics_request_topics rows[TXN_TOPICS_MAX];
-    struct create_topics_request_topics_configs own[TXN_TOPICS_MAX][3];
-    char bytes[TXN_TOPICS_MAX][16];
+    struct txn_configs own[TXN_TOPICS_MAX];
     struct create_topics_request rq;
 
     create_topics_request_init(&rq);
@@ -70,17 +69,9 @@ static void create(struct reader *r)
         rows[i].name = str_of(t->name);
         rows[i].num_partitions = t->n_parts;
         rows[i].replication_factor = 1;
-        rows[i].configs = own[i];
-        rows[i].n_configs = 3;
-        for (int k = 0; k < 3; k++)
-            create_topics_request_topics_configs_init(&own[i][k]);
-        snprintf(bytes[i], sizeof(bytes[i]), "%d", t->segment_bytes);
-        own[i][0].name = STR("internal.segment.bytes");
-        own[i][0].value = str_of(bytes[i]);
-        own[i][1].name = STR("flush.messages");
-        own[i][1].value = t->durable ? STR("1") : STR("9223372036854775807");
-        own[i][2].name = STR("retention.ms");
-        own[i][2].value = STR("-1");
+        txn_topic_settings(t, &own[i]);
+        rows[i].configs = own[i].rows;
+        rows[i].n_configs = own[i].n;
     }
     r->waiting = true;
     link_send(r->a.link, API_CREATE_TOPICS, 7, &rq, created, r);

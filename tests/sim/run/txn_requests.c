@@ -186,7 +186,7 @@ void tp_build(struct producer *p, int part)
     struct batch_out *o = &p->out[part];
     struct world *w = p->a.w;
     struct batch_builder bb;
-    char value[400];
+    char value[400], key[TXN_KEY_TEXT_MAX];
 
     o->due = true;
     o->n = 1 + (int)world_below(w, 4);
@@ -204,7 +204,8 @@ void tp_build(struct producer *p, int part)
         int padding = (int)world_below(w, MIN(w->options.record_bytes_max, 300u));
 
         memset(value + n, 'a' + i, (size_t)padding);
-        batch_add(&bb, clock_wall(w->clock).ms, (struct bytes){NULL, 0},
+        batch_add(&bb, clock_wall(w->clock).ms,
+                  txn_key(p->all->parts[part].topic, o->first_record + i, key),
                   bytes_of(value, (size_t)(n + padding)), NULL, 0);
     }
     ASSERT(batch_end(&bb) == 0);

@@ -179,7 +179,7 @@ class Partition:
                     self.fault(path.name, f"of offset {offset}, the log ends at {self.end}")
                 continue
             first = self.batches[0].base_offset if self.batches else self.end
-            for text in compare_snapshot(found, self.states[offset], first, whole, bool(self.gaps)):
+            for text in compare_snapshot(found, self.states[offset], first, whole, self.producers.by_id if self.gaps else None):
                 self.fault(path.name, text)
 
     # ---- the rest ----------------------------------------------------------------------------------------------------

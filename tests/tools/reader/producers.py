@@ -90,14 +90,24 @@ def parse_snapshot(data):
     return out
 
 
-def compare_snapshot(found, replayed, log_start, whole, gaps):
-    """Yields what a snapshot says that the log does not. Producers may have expired, so fewer are fine; compaction, which leaves gaps,
-    may have taken the first batches of a transaction since."""
+def later(p, q):
+    return q is not None and (q.epoch, q.last_offset) > (p.epoch, p.last_offset)
+
+
+def compare_snapshot(found, replayed, log_start, whole, end):
+    """Yields what a snapshot says that the log up to there does not. Producers may have expired, so fewer are fine. In a compacted log,
+    `end` are its producers at its end, otherwise None: of one that has written since, what it had written before may be gone; of any, the
+    first batches of a transaction."""
+    gaps = end is not None
     for pid, p in found.items():
         q = replayed.get(pid)
         if q is None:
             if whole:
                 yield f"producer {pid} is not in the log"
+            continue
+        if gaps and later(p, end.get(pid)):
+            if later(p, q):
+                yield f"producer {pid}: snapshot has {p}, the log already {q}"
             continue
         if p.last_offset >= log_start and (p.epoch, p.last_sequence, p.last_offset, p.offset_delta) != (
                 q.epoch, q.last_sequence, q.last_offset, q.offset_delta):
