@@ -6,8 +6,8 @@
  * Happy path: the segments leave the memory at once, and the log start with them -> a sync of what stays (names, the producer
  *             snapshot) -> the oldest .log is renamed to .log.deleted -> a sync of the directory -> the next one ... ->
  *             each file is removed after file.delete.delay.ms.
- * Invariant:  what a power cut leaves of the segments is a row without a hole: a segment's new name is durable before the next one
- *             gets its own. (Recovery takes a hole for damage, and sets aside what is behind it.) The last one goes only when the
+ * Invariant:  what a crash leaves of the segments is a row without a hole: a segment's new name is durable before the next one
+ *             gets its own, also where segments leave while others are still on their way. (Recovery takes a hole for damage, and sets aside what is behind it.) The last one goes only when the
  *             name of the new active segment is durable: else the log would begin at 0 again.
  * Failures:   a rename or sync that fails takes the directory offline. Readers that still send a range hold the file.
  *
@@ -29,7 +29,8 @@ struct departure {
     int64_t first_kept; /* base offset of the first segment that stays */
     int64_t *bases;     /* of those that leave, oldest first */
     int n, at;          /* so many are renamed */
-    struct list link;   /* d->departures */
+    struct list link;   /* d->departures, in the order in which they began */
+    bool runs;          /* false: waits for those of the same log before it */
     struct job job;
     struct vfs *vfs;
     int rc;
@@ -105,17 +106,41 @@ static int rename_one(struct departure *p)
     return rc == E_NOENT ? 0 : rc;
 }
 
+static void departure_done(struct job *j);
+
+static void depart(struct departure *p)
+{
+    p->runs = true;
+    lane_submit(&p->d->flush_lane, &p->job, departure_work, departure_done);
+}
+
+static struct departure *first_of(const struct log *l)
+{
+    LIST_FOREACH(it, &l->dir->departures)
+    {
+        struct departure *p = CONTAINER_OF(it, struct departure, link);
+
+        if (p->l == l)
+            return p;
+    }
+    return NULL;
+}
+
 static void departure_ended(struct departure *p)
 {
     struct log *l = p->l;
 
-    if (l) {
-        ASSERT(l->n_departures > 0);
-        l->n_departures--;
-        checkpoint_note(p->d, CHECKPOINT_START);
-        waits_wake(l);
-    }
     departure_free(p);
+    if (!l)
+        return;
+    ASSERT(l->n_departures > 0);
+    l->n_departures--;
+    checkpoint_note(l->dir, CHECKPOINT_START);
+    waits_wake(l);
+    p = first_of(l);
+    ASSERT(!p == (l->n_departures == 0));
+    if (p)
+        depart(p);
 }
 
 static void departure_done(struct job *j)
@@ -131,7 +156,7 @@ static void departure_done(struct job *j)
         rc = rename_one(p);
         p->at++;
         if (rc == 0) {
-            lane_submit(&d->flush_lane, &p->job, departure_work, departure_done);
+            depart(p);
             return;
         }
     }
@@ -142,12 +167,14 @@ static void departure_done(struct job *j)
 
 void departures_drop_log(struct log *l)
 {
-    LIST_FOREACH(it, &l->dir->departures)
+    LIST_FOREACH_SAFE(it, &l->dir->departures)
     {
         struct departure *p = CONTAINER_OF(it, struct departure, link);
 
-        if (p->l == l)
-            p->l = NULL; /* its job runs; done frees it */
+        if (p->l == l && !p->runs)
+            departure_free(p);
+        else if (p->l == l)
+            p->l = NULL; /* done frees it */
     }
     l->n_departures = 0;
 }
@@ -255,7 +282,8 @@ int log_delete_segments(struct log *l, int n)
     drop_snapshots(l, p);
     if (epochs_save(l) < 0)
         l->epochs->changed = true; /* derived: log_finish tries again */
-    lane_submit(&l->dir->flush_lane, &p->job, departure_work, departure_done);
+    if (first_of(l) == p)
+        depart(p);
     return 0;
 }
 

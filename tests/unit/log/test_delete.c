@@ -121,6 +121,31 @@ static void one_rename_is_durable_before_the_next(void **state)
     spy_vfs_free(spy);
 }
 
+/* Nor where more leave while others are on their way: what is there at any time is a row without a hole. */
+static void segments_leave_in_order(void **state)
+{
+    struct fixture *fx = *state;
+    bool moved;
+
+    fill(fx, 7);
+    assert_int_equal(log_delete_segments(fx->log, 3), 0);
+    assert_int_equal(log_delete_segments(fx->log, 1), 0);
+    assert_int_equal(log_delete_segments(fx->log, 2), 0);
+    do {
+        bool there = false;
+
+        moved = lanes_sim_step(fx->env.lanes);
+        for (int64_t base = 0; base < 14; base += 2) {
+            if (there)
+                assert_true(fixture_exists(fx, fixture_path(fx, base, ".log")));
+            there |= fixture_exists(fx, fixture_path(fx, base, ".log"));
+        }
+    } while (moved);
+    fixture_settle(fx);
+    assert_false(fixture_exists(fx, fixture_path(fx, 10, ".log")));
+    assert_true(fixture_exists(fx, fixture_path(fx, 12, ".log")));
+}
+
 static int fired;
 static int fired_rc;
 
@@ -195,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_keeps_its_file, setup, teardown),
         cmocka_unit_test_setup_teardown(the_active_segment_is_rolled_and_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(one_rename_is_durable_before_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(segments_leave_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_start_is_durable_when_its_wait_fires, setup, teardown),
         cmocka_unit_test_setup_teardown(a_log_start_at_a_segment_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(trimming_takes_whole_segments, setup, teardown),
