@@ -405,12 +405,21 @@ static void fetch_timed_out(struct timer *t)
     fetch_send(f);
 }
 
+/* It is answered without records, and its client asks again: what was read for it may have been compacted since, and what the
+ * transaction index says now is not what it said of that. */
 static void fetch_hurry(struct request *rq)
 {
     struct fetch *f = rq->state;
 
     ASSERT(!f->warming_on);
-    note_all_aborted(f);
+    for (int32_t i = 0; i < f->plan.n_parts; i++) {
+        struct fetch_part *part = &f->plan.parts[i];
+
+        file_unref(part->file);
+        part->file = NULL;
+        part->n_bytes = 0;
+    }
+    f->n_bytes = 0;
     fetch_reply(f);
 }
 

@@ -210,6 +210,31 @@ static void long_poll_waits_and_wakes(void **state)
     box_end(&b);
 }
 
+/* Before a clean stop it is answered without records: what was read when it began to wait may have been compacted since. */
+static void long_poll_is_hurried(void **state)
+{
+    struct box b;
+    struct box_conn *c;
+    struct fetch_response *rsp;
+    uint64_t frame;
+
+    box_start(&b, NULL);
+    c = box_connect(&b);
+    box_create_topic(c, "orders", 1, NULL, NULL);
+    assert_int_equal(box_produce(c, "orders", 0, box_batch(&b, "a", 1, -1, -1, -1), -1, NULL), 0);
+    frame = send_long_poll(c, 0, 1 << 20, 500, 0, -1);
+    box_turn(&b);
+    assert_null(box_reply(c, frame, 1, 12));
+    api_hurry(b.broker);
+    box_turn(&b);
+    rsp = box_reply(c, frame, 1, 12);
+    assert_non_null(rsp);
+    assert_int_equal(rsp->responses[0].partitions[0].error_code, KE_NONE);
+    assert_int_equal(rsp->responses[0].partitions[0].high_watermark, 1);
+    assert_int_equal(rsp->responses[0].partitions[0].records.n_bytes, 0);
+    box_end(&b);
+}
+
 /* A fetch session answers only what changed, insists on its epochs, and is forgotten at its final
  * epoch. */
 static void fetch_session_answers_changes(void **state)
@@ -315,6 +340,7 @@ int main(void)
         cmocka_unit_test(idempotent_repeat_is_written_once),
         cmocka_unit_test(corrupt_batch_is_refused),
         cmocka_unit_test(long_poll_waits_and_wakes),
+        cmocka_unit_test(long_poll_is_hurried),
         cmocka_unit_test(fetch_session_answers_changes),
         cmocka_unit_test(bad_frames_close_their_connection),
         cmocka_unit_test(unknown_api_versions_is_answered),
