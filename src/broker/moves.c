@@ -37,15 +37,30 @@ static const char *value_of(const struct broker *b, struct str broker_name)
     return NULL;
 }
 
-/* Of the broker's own value, the cluster's, or none, the part of each move. (Kafka's quota is one for all of them, too.) */
+/* Directories that something moves to; each takes one partition at a time. */
+static int64_t n_targets(const struct broker *b)
+{
+    int64_t n = 0;
+
+    for (int dir = 0; dir < logm_n_dirs(b->logm); dir++) {
+        bool any = false;
+
+        LIST_FOREACH(it, &b->moves)
+        {
+            any |= CONTAINER_OF(it, struct move, link)->v.dir == dir;
+        }
+        n += any;
+    }
+    return n;
+}
+
+/* Of the broker's own value, the cluster's, or none, the part of each directory. (Kafka's quota is one for all of them, too.) */
 static int64_t bytes_per_second(const struct broker *b)
 {
-    int64_t n = 0, all;
     char name[16];
     const char *text;
+    int64_t all;
 
-    LIST_FOREACH(it, &b->moves)
-    n++;
     snprintf(name, sizeof(name), "%d", b->node_id);
     text = value_of(b, str_of(name));
     if (!text)
@@ -53,7 +68,7 @@ static int64_t bytes_per_second(const struct broker *b)
     if (!text)
         return INT64_MAX;
     all = strtoll(text, NULL, 10);
-    return all > 0 ? MAX(all / MAX(n, 1), 1) : 0;
+    return all > 0 ? MAX(all / MAX(n_targets(b), 1), 1) : 0;
 }
 
 static struct meta_topic *topic_of(const struct move *mv)
@@ -201,14 +216,17 @@ void broker_move_log(struct broker *b, struct meta_topic *t, int32_t partition, 
 
 void broker_moves_configured(struct broker *b)
 {
+    int64_t rate =
+        list_empty(&b->moves) ? 0 : bytes_per_second(b); /* none while the metadata is being read */
+
     LIST_FOREACH(it, &b->moves)
     {
         struct move *mv = CONTAINER_OF(it, struct move, link);
 
         if (mv->has_begun)
-            log_move_set_rate(&mv->v, bytes_per_second(b));
+            log_move_set_rate(&mv->v, rate);
         else
-            mv->v.bytes_per_second = bytes_per_second(b);
+            mv->v.bytes_per_second = rate;
     }
 }
 

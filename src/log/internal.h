@@ -135,6 +135,7 @@ struct log_dir {
     struct flush *flush;     /* flush.c's state */
     uint64_t volatile_bytes; /* appended to logs that are not durable since a flush of all was asked for */
     struct checkpoint *checkpoint; /* checkpoint.c's state */
+    struct log_move *mover;  /* the one that copies into it, or is held for it: others wait; NULL */
     int n_leaving;           /* logs that have gone over to another directory, while this one may still be the one that counts */
     struct list departures;  /* delete.c: struct departure.link */
     struct list removals;    /* remove.c: struct removal.link */

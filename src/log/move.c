@@ -168,8 +168,24 @@ void move_again(struct log_move *v, int64_t delay_ns)
     timer_set(&env->timers, &v->timer, at);
 }
 
+/* One at a time for each directory: one that is held must not stand behind the jobs of a hundred others on the lane. */
+static int take_turn(struct log_move *v)
+{
+    if (v->to->mover && v->to->mover != v)
+        return E_AGAIN;
+    v->to->mover = v;
+    return 0;
+}
+
+static void end_turn(struct log_move *v)
+{
+    if (v->to->mover == v)
+        v->to->mover = NULL;
+}
+
 static void forget(struct log_move *v)
 {
+    end_turn(v);
     timer_cancel(&v->m->env->timers, &v->timer);
     if (v->log)
         v->log->move = NULL;
@@ -316,6 +332,8 @@ void move_next(struct log_move *v)
 
     ASSERT_CORE();
     ASSERT(!v->running);
+    if (rc == 0)
+        rc = take_turn(v);
     while (rc >= 0 && !must_wait(v, rc)) {
         struct segment *s;
 
@@ -325,10 +343,12 @@ void move_next(struct log_move *v)
         if (rc == 0)
             return;
     }
-    if (must_wait(v, rc))
+    if (must_wait(v, rc)) {
+        end_turn(v);
         move_again(v, (int64_t)MOVE_RETRY_MS * 1000000);
-    else
+    } else {
         move_over(v, rc);
+    }
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */
