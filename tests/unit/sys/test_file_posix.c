@@ -146,6 +146,15 @@ static void written_pages_are_warm(void **state)
     file_unref(f);
 }
 
+static bool is_cold(struct file *f, uint64_t from, uint64_t until)
+{
+    for (uint64_t at = from; at < until; at += 4096) {
+        if (file_is_warm(f, at, 1))
+            return false;
+    }
+    return true;
+}
+
 /* Dropping the cache from a place on leaves nothing behind it, though the kernel keeps a large write in one piece that begins before,
  * and what is dirty: after a failed sync those pages may hold what the disk never got. */
 static void dropped_pages_are_gone(void **state)
@@ -161,9 +170,9 @@ static void dropped_pages_are_gone(void **state)
     assert_int_equal(file_pwrite(f, bytes, sizeof(bytes), 0), 0);
     assert_int_equal(file_datasync(f), 0);
     assert_int_equal(file_pwrite(f, bytes, 100, 900000), 0); /* a dirty page in its midst */
-    assert_int_equal(file_drop_cache(f, 70000), 0);
-    for (uint64_t at = 70000; at < sizeof(bytes); at += 4096)
-        assert_false(file_is_warm(f, at, 1));
+    for (int i = 0; i < 100 && !is_cold(f, 70000, sizeof(bytes)); i++) /* the kernel leaves a page that somebody holds just then */
+        assert_int_equal(file_drop_cache(f, 70000), 0);
+    assert_true(is_cold(f, 70000, sizeof(bytes)));
     file_unref(f);
 }
 
