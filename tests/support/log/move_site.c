@@ -31,20 +31,11 @@ void site_init(struct site *s, struct vfs *v, struct clock *clock, struct site_m
         {STR("index.interval.bytes"), STR("100")},
         {STR("flush.messages"), options.is_volatile ? STR("1000000") : STR("1")},
     };
-    struct errmsg msg;
+    static const char *const settings[] = {"log.dirs=/a,/b", "log.journal.bytes=49152",
+                                           "log.flush.offset.checkpoint.interval.ms=5000", NULL};
 
-    thread_mark(THREAD_CORE);
-    s->env.clock = clock;
-    s->env.vfs = v;
-    s->env.lanes = lanes_sim_new();
-    rng_init(&s->env.rng, 3);
-    timers_init(&s->env.timers);
-    config_init(&s->config);
-    (void)config_override(&s->config, "log.dirs=/a,/b", &msg);
-    (void)config_override(&s->config, "log.journal.bytes=49152", &msg);
-    (void)config_override(&s->config, "log.flush.offset.checkpoint.interval.ms=5000", &msg);
-    assert_int_equal(config_finish(&s->config, true, &msg), 0);
-    assert_int_equal(topic_config_init(&s->topic, &s->config, pairs, ARRAY_SIZE(pairs), &msg), 0);
+    disk_env_init(&s->env, v, clock);
+    disk_config_init(&s->config, settings, &s->topic, pairs, ARRAY_SIZE(pairs));
 }
 
 /* Two copies: the one that the metadata does not name is set aside, as the broker does. */
@@ -84,21 +75,12 @@ int site_open(struct site *s)
 
 void site_settle(struct site *s)
 {
-    do
-        logm_turn(s->m);
-    while (lanes_sim_step(s->env.lanes) || logm_wants_turn(s->m));
+    disk_settle(&s->env, s->m);
 }
 
 void site_advance(struct site *s, int64_t ms)
 {
-    struct mono until = mono_after_ms(clock_mono(s->clock), ms), next;
-
-    while (timers_next(&s->env.timers, &next) && next.ns <= until.ns) {
-        clock_sim_advance(s->clock, MAX(0, next.ns - clock_mono(s->clock).ns));
-        timers_fire(&s->env.timers, clock_mono(s->clock));
-        site_settle(s);
-    }
-    clock_sim_advance(s->clock, MAX(0, until.ns - clock_mono(s->clock).ns));
+    disk_advance(&s->env, s->m, ms);
 }
 
 void site_close(struct site *s, bool clean)
@@ -121,8 +103,7 @@ void site_release(struct site *s)
     site_close(s, false);
     topic_config_release(&s->topic);
     config_release(&s->config);
-    timers_release(&s->env.timers);
-    lanes_sim_free(s->env.lanes);
+    disk_env_release(&s->env);
 }
 
 /* ---- writing and reading -------------------------------------------------------------------- */

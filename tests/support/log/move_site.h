@@ -2,8 +2,7 @@
 #ifndef BARNABAS_TEST_MOVE_SITE_H
 #define BARNABAS_TEST_MOVE_SITE_H
 
-#include "log.h"
-#include "vfs_sim.h"
+#include "disk_env.h"
 
 #include <setjmp.h>
 
