@@ -85,14 +85,17 @@ bool remake_collect(struct log *l, struct flush_list *f)
 
 void remake_synced(struct log *l)
 {
+    bool goes_on = false;
+
     ASSERT_CORE();
     for (int i = 0; l->any_remade && i < l->n_segments; i++) {
         struct segment *s = l->segments[i];
 
+        goes_on |= s->remade_listed;
         if (s->remade_listed && step_done(s) < 0)
             trace("indexes made anew are not finished", s->base_offset, 0); /* log_finish tries again */
     }
-    if (l->any_remade)
+    if (goes_on) /* otherwise nothing could be written: at the next interval (flush_tick) */
         commit_remade(l);
 }
 

@@ -244,6 +244,33 @@ static void a_torn_index_of_an_older_segment(void **state)
     ground_release(&g);
 }
 
+/* Nothing can be written of an index: flushes do not follow one another for it, and once there is space it is written. */
+static void a_full_disk(void **state)
+{
+    struct ground g = {0};
+    struct fixture *fx = &g.fx;
+    int n = 0;
+
+    ground_init(&g);
+    fixture_truncate(fx, fixture_path(fx, 0, ".index"), 0);
+    vfs_sim_add_fault(g.disk, &(struct vfs_sim_fault){
+                                  .kind = SIM_ENOSPC, .ops = SIM_OP(SIM_PWRITEV), .path = "*.timeindex", .lasting = true});
+    fixture_open(fx);
+    do
+        logm_turn(fx->m);
+    while (lanes_sim_step(fx->env.lanes) && ++n < 100);
+    assert_true(n < 100);
+    vfs_sim_lift_faults(g.disk);
+    for (int i = 0; i < 4; i++) {
+        fixture_advance_ms(fx, 70000);
+        fixture_settle(fx);
+    }
+    assert_false(fx->log->any_remade);
+    fixture_kill(fx);
+    assert_whole(&g, 0, 0);
+    ground_release(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_bad_offset_index),
         cmocka_unit_test(a_missing_time_index),
         cmocka_unit_test(a_torn_index_of_an_older_segment),
+        cmocka_unit_test(a_full_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
