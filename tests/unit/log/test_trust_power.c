@@ -8,6 +8,7 @@
 
 #define BATCHES 200
 #define SEEDS   40
+#define PEAK    100
 #define PEAK_MS 9000
 static const char *const suffixes[] = {".index", ".timeindex"};
 
@@ -16,6 +17,7 @@ struct ground {
     struct vfs *memory; /* the fixture's own */
     struct vfs *disk;   /* damaged, and its broker was killed */
     struct buf whole[2];
+    uint64_t at, seed; /* the power is cut at this change */
 };
 
 static void quiet(enum diag_level level, const char *text, void *arg)
@@ -79,23 +81,20 @@ static void ground_release(struct ground *g)
     fixture_release(&g->fx);
 }
 
-/* Recovery until the disk stops at its n-th change. False: it came to its end before. */
-static bool recover_until(struct fixture *fx, uint64_t n)
+/* All that is done until the disk stops at its n-th change. */
+static void live_until(struct fixture *fx, uint64_t n, void (*live)(struct fixture *fx))
 {
-    bool stopped;
-
     vfs_sim_stop_at(fx->env.vfs, n);
     if (fixture_open_manager(fx) == 0) {
         if (fixture_open_log(fx) == 0)
-            fixture_settle(fx);
+            live(fx);
         fixture_kill(fx);
     }
     fx->m = NULL;
-    stopped = vfs_sim_is_down(fx->env.vfs);
-    return stopped;
 }
 
-static void assert_whole(struct ground *g, uint64_t n, uint64_t seed)
+/* Both indexes are what they were. */
+static void assert_whole(struct ground *g)
 {
     struct fixture *fx = &g->fx;
 
@@ -107,14 +106,14 @@ static void assert_whole(struct ground *g, uint64_t n, uint64_t seed)
 
         fixture_read_file(fx, fixture_path(fx, 0, suffixes[k]), &now);
         if (now.n != g->whole[k].n || memcmp(now.p, g->whole[k].p, now.n) != 0)
-            fail_msg("%s is not what it was (%zu bytes of %zu): power cut at change %llu of recovery, seed %llu", suffixes[k],
-                     now.n, g->whole[k].n, (unsigned long long)n, (unsigned long long)seed);
+            fail_msg("%s is not what it was (%zu bytes of %zu): power cut at change %llu, seed %llu", suffixes[k], now.n,
+                     g->whole[k].n, (unsigned long long)g->at, (unsigned long long)g->seed);
         buf_release(&now);
     }
 }
 
-/* True: the recovery was cut. */
-static bool cut_at(struct ground *g, uint64_t n, uint64_t seed)
+/* True: it was cut, and had not come to its end. */
+static bool cut_once(struct ground *g, void (*live)(struct fixture *fx), void (*look)(struct ground *g))
 {
     struct fixture *fx = &g->fx;
     struct rng rng;
@@ -122,23 +121,24 @@ static bool cut_at(struct ground *g, uint64_t n, uint64_t seed)
 
     fx->env.vfs = vfs_sim_clone(g->disk, NULL);
     vfs_sim_set_startup(fx->env.vfs, true);
-    cut = recover_until(fx, n);
-    rng_init(&rng, seed);
+    live_until(fx, g->at, live);
+    cut = vfs_sim_is_down(fx->env.vfs);
+    rng_init(&rng, g->seed);
     vfs_sim_power_loss(fx->env.vfs, &rng);
     vfs_sim_set_startup(fx->env.vfs, true);
-    assert_whole(g, n, seed);
+    look(g);
     vfs_sim_free(fx->env.vfs);
     fx->env.vfs = g->disk;
     return cut;
 }
 
-static void cut_everywhere(struct ground *g)
+static void cut_everywhere(struct ground *g, void (*live)(struct fixture *fx), void (*look)(struct ground *g))
 {
     bool cut = true;
 
-    for (uint64_t n = 1; cut; n++)
-        for (uint64_t seed = 1; seed <= SEEDS; seed++)
-            cut = cut_at(g, n, seed);
+    for (g->at = 1; cut; g->at++)
+        for (g->seed = 1; g->seed <= SEEDS; g->seed++)
+            cut = cut_once(g, live, look);
 }
 
 static void sync_all(struct ground *g)
@@ -155,7 +155,7 @@ static void a_bad_time_index(void **state)
     ground_init(&g);
     fixture_flip(&g.fx, fixture_path(&g.fx, 0, ".timeindex"), g.whole[1].n - INDEX_TIME_ENTRY_BYTES + 6);
     sync_all(&g);
-    cut_everywhere(&g);
+    cut_everywhere(&g, fixture_settle, assert_whole);
     ground_release(&g);
 }
 
@@ -167,7 +167,7 @@ static void a_bad_offset_index(void **state)
     ground_init(&g);
     fixture_flip(&g.fx, fixture_path(&g.fx, 0, ".index"), (BATCHES / 2) * INDEX_OFFSET_ENTRY_BYTES + 1);
     sync_all(&g);
-    cut_everywhere(&g);
+    cut_everywhere(&g, fixture_settle, assert_whole);
     ground_release(&g);
 }
 
@@ -179,36 +179,31 @@ static void a_missing_time_index(void **state)
     ground_init(&g);
     assert_int_equal(vfs_unlink(g.disk, fixture_path(&g.fx, 0, ".timeindex")), 0);
     assert_int_equal(vfs_sync_dir(g.disk, FIXTURE_DIR "/t-0"), 0);
-    cut_everywhere(&g);
+    cut_everywhere(&g, fixture_settle, assert_whole);
     ground_release(&g);
 }
 
 /* A reader wants an offset of the first segment, and flushes go on. */
-static void read_until(struct fixture *fx, uint64_t n)
+static void read_and_flush(struct fixture *fx)
 {
     struct log_read r;
 
-    vfs_sim_stop_at(fx->env.vfs, n);
-    if (fixture_open_manager(fx) == 0) {
-        if (fixture_open_log(fx) == 0) {
-            (void)log_read_to_end(fx->log, 50, 1, &r);
-            for (int i = 0; i < 3; i++) {
-                fixture_advance_ms(fx, 70000);
-                fixture_settle(fx);
-            }
-        }
-        fixture_kill(fx);
+    (void)log_read_to_end(fx->log, 50, 1, &r);
+    for (int i = 0; i < 3; i++) {
+        fixture_advance_ms(fx, 70000);
+        fixture_settle(fx);
     }
 }
 
-static void assert_peak_is_found(struct fixture *fx, int peak)
+static void assert_peak_is_found(struct ground *g)
 {
+    struct fixture *fx = &g->fx;
     int64_t offset, timestamp_ms;
     int32_t epoch;
 
     fixture_open(fx);
     assert_int_equal(log_offset_for_time(fx->log, PEAK_MS, READ_UNCOMMITTED, &offset, &timestamp_ms, &epoch), 0);
-    assert_int_equal(offset, peak);
+    assert_int_equal(offset, PEAK);
     fixture_stop(fx);
 }
 
@@ -217,30 +212,13 @@ static void a_torn_index_of_an_older_segment(void **state)
 {
     struct ground g = {0};
     struct fixture *fx = &g.fx;
-    bool cut = true;
-    int peak = 100;
 
-    ground_init_with(&g, "internal.segment.bytes=20000", peak);
-    assert_int_equal(g.whole[1].n, peak * INDEX_TIME_ENTRY_BYTES);
-    assert_true(g.whole[0].n > (size_t)peak * INDEX_OFFSET_ENTRY_BYTES);
+    ground_init_with(&g, "internal.segment.bytes=20000", PEAK);
+    assert_int_equal(g.whole[1].n, PEAK * INDEX_TIME_ENTRY_BYTES);
+    assert_true(g.whole[0].n > PEAK * INDEX_OFFSET_ENTRY_BYTES);
     fixture_truncate(fx, fixture_path(fx, 0, ".index"), g.whole[0].n - 1);
     sync_all(&g);
-    for (uint64_t n = 1; cut; n++) {
-        for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-            struct rng rng;
-
-            fx->env.vfs = vfs_sim_clone(g.disk, NULL);
-            vfs_sim_set_startup(fx->env.vfs, true);
-            read_until(fx, n);
-            cut = vfs_sim_is_down(fx->env.vfs);
-            rng_init(&rng, seed);
-            vfs_sim_power_loss(fx->env.vfs, &rng);
-            vfs_sim_set_startup(fx->env.vfs, true);
-            assert_peak_is_found(fx, peak);
-            vfs_sim_free(fx->env.vfs);
-            fx->env.vfs = g.disk;
-        }
-    }
+    cut_everywhere(&g, read_and_flush, assert_peak_is_found);
     ground_release(&g);
 }
 
@@ -267,7 +245,7 @@ static void a_full_disk(void **state)
     }
     assert_false(fx->log->any_remade);
     fixture_kill(fx);
-    assert_whole(&g, 0, 0);
+    assert_whole(&g);
     ground_release(&g);
 }
 
